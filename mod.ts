@@ -1,0 +1,29 @@
+/**
+ * Brook: an MQTT broker for Deno with reactive routing.
+ *
+ * Run it: `deno run --allow-net mod.ts`. Embed it: {@linkcode createBroker}. Extend it: RxJS operators in `routing`.
+ *
+ * @module
+ */
+export type { Access, Authenticate, Authorize, ClientInfo, Credentials, Decision } from "./src/access/access.ts";
+export { Broker, createBroker, type Listener, type PublishOptions } from "./src/broker.ts";
+export type { Clock } from "./src/clock.ts";
+export type { Packet } from "./src/codec/packet.ts";
+export type { PacketTrace } from "./src/connection/connection.ts";
+export { MqttError, type Reason, reasonCode } from "./src/errors.ts";
+export type { BrokerEvent, DisconnectReason, DropReason } from "./src/events.ts";
+export { Message, type MessageFields, type Payload, type QoS } from "./src/message.ts";
+export * from "./src/operators/mod.ts";
+export type { BrokerOptions, Limits, RoutingOperator, Size } from "./src/options.ts";
+export { type Captures, matches } from "./src/topics/filter.ts";
+export { memoryPair } from "./src/transport/memory.ts";
+export type { TcpOptions } from "./src/transport/tcp.ts";
+export type { ByteStream } from "./src/transport/transport.ts";
+export { VERSION } from "./src/version.ts";
+/** RxJS, as Brook itself uses it: operators of another copy work, but their types do not fit. */
+export * as rx from "./src/rx.ts";
+
+if (import.meta.main) {
+  const { main } = await import("./src/cli.ts");
+  await main(Deno.args);
+}

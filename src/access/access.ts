@@ -1,0 +1,52 @@
+// Who may do what: the two hooks by which a user decides, and how their answers are read. Hooks run before a message or a
+// subscription is accepted and may refuse; routing operators run after that and never answer a client.
+import { isReason, type Reason } from "../errors.ts";
+import type { QoS } from "../message.ts";
+
+/** A hook's answer: yes, no, or no with a reason. */
+export type Decision = boolean | Reason;
+
+/** What a client says of itself when it connects. */
+export interface Credentials {
+  readonly clientId: string;
+  readonly username: string | undefined;
+  /** The password as text. */
+  readonly password: string | undefined;
+  /** The password as it was sent: it need not be text (3.1.1 section 3.1.3.5). */
+  readonly passwordBytes: Uint8Array | undefined;
+  /** Address and port of the other side. */
+  readonly remote: string;
+}
+
+/** An accepted client. */
+export interface ClientInfo {
+  readonly id: string;
+  readonly username: string | undefined;
+  /** Address and port of the other side. */
+  readonly remote: string;
+}
+
+/** What a client wants to do. */
+export interface Access {
+  readonly action: "publish" | "subscribe";
+  readonly client: ClientInfo;
+  /** A topic name for "publish", a topic filter for "subscribe". */
+  readonly topic: string;
+  readonly qos: QoS;
+  readonly retain: boolean;
+}
+
+/**
+ * Decides who may connect. A promise pauses that one connection; an exception or a rejection refuses it and becomes a
+ * "hook-error" event.
+ */
+export type Authenticate = (credentials: Credentials) => Decision | Promise<Decision>;
+
+/** Decides on a publication, a will or a subscription, in the same way. */
+export type Authorize = (access: Access) => Decision | Promise<Decision>;
+
+/** The reason why a decision refuses, or nothing where it permits. Whatever is not plainly a yes refuses. */
+export function refusal(decision: unknown): Reason | undefined {
+  if (decision === true) return undefined;
+  return isReason(decision) ? decision : "not-authorized";
+}

@@ -1,0 +1,138 @@
+// The command: flags to options, signals to an AbortSignal, faults to one clear line and an exit status (2: used wrongly;
+// 1: could not do it).
+import { parseArgs } from "jsr:@std/cli@^1/parse-args";
+import { type Broker, createBroker } from "./broker.ts";
+import { type LogLevel, logLevels, logTo } from "./observe/log.ts";
+import { traceLine } from "./observe/text.ts";
+import { VERSION } from "./version.ts";
+
+const HELP = `Brook ${VERSION}: an MQTT broker. Serves MQTT 3.1 and 3.1.1 over TCP.
+
+Usage: deno run --allow-net mod.ts [options]
+
+  --host HOST        address to listen on (default 127.0.0.1: this machine only)
+  --port PORT        port to listen on, 0 for any free one (default 1883)
+  --allow-anonymous  let everybody connect without a password, also from other machines
+  --trace            print every packet of every client, in (->) and out (<-)
+  --log-level LEVEL  ${logLevels.join(", ")} (default info)
+  --version          print the version
+  --help             print this`;
+
+/** A command line that can't be followed. */
+class UsageError extends Error {}
+
+interface Settings {
+  readonly host: string;
+  readonly port: number;
+  readonly allowAnonymous: boolean;
+  readonly trace: boolean;
+  readonly logLevel: LogLevel;
+}
+
+/** Runs the command and, where it fails, exits with a status. */
+export async function main(args: readonly string[]): Promise<void> {
+  try {
+    await run(args);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    console.error(`brook: ${error.message}`);
+    Deno.exit(error instanceof UsageError ? 2 : 1);
+  }
+}
+
+async function run(args: readonly string[]): Promise<void> {
+  const flags = parse(args);
+  if (flags.help) return console.log(HELP);
+  if (flags.version) return console.log(VERSION);
+  const settings = settingsOf(flags);
+  const stop = new AbortController();
+  await using broker = createBroker({ signal: stop.signal });
+  broker.events.subscribe(logTo((line) => console.error(line), settings.logLevel));
+  if (settings.trace) broker.packets.subscribe((trace) => console.log(traceLine(trace)));
+  console.log(startLine(listen(broker, settings), settings));
+  using _signals = onSignals(stop);
+  await broker.closed;
+}
+
+function parse(args: readonly string[]) {
+  return parseArgs(args, {
+    boolean: ["allow-anonymous", "trace", "version", "help"],
+    string: ["host", "port", "log-level"],
+    alias: { h: "help", p: "port", v: "version" },
+    unknown(arg: string): boolean {
+      throw new UsageError(`Unknown argument "${arg}": --help lists what there is`);
+    },
+  });
+}
+
+function settingsOf(flags: ReturnType<typeof parse>): Settings {
+  const host = flags.host ?? "127.0.0.1", allowAnonymous = flags["allow-anonymous"];
+  if (host === "") throw new UsageError("--host needs an address, such as 127.0.0.1");
+  if (!allowAnonymous && !isLoopback(host)) {
+    throw new UsageError(
+      `--host ${host} would let everybody on the network in: say --allow-anonymous if that is wanted`,
+    );
+  }
+  return {
+    host,
+    port: portOf(flags.port),
+    allowAnonymous,
+    trace: flags.trace,
+    logLevel: logLevelOf(flags["log-level"]),
+  };
+}
+
+function portOf(text = "1883"): number {
+  const port = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (!(port <= 65_535)) throw new UsageError(`--port is "${text}": it needs a number from 0 to 65535`);
+  return port;
+}
+
+function logLevelOf(text = "info"): LogLevel {
+  const level = logLevels.find((level) => level === text);
+  if (!level) throw new UsageError(`--log-level is "${text}": there are ${logLevels.join(", ")}`);
+  return level;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function listen(broker: Broker, { host: hostname, port }: Settings): string {
+  try {
+    return broker.listen({ hostname, port }).address;
+  } catch (error) {
+    throw new Error(listenFault(error, hostname, port), { cause: error });
+  }
+}
+
+function listenFault(error: unknown, host: string, port: number): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `Port ${port} of ${host} is in use: stop the program that has it, or choose another one with --port`;
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) return `Host "${host}" is not an address of this machine`;
+  if (error instanceof Deno.errors.NotCapable) return "Listening needs the permission --allow-net";
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return `Port ${port} may not be used: ports below 1024 need more rights; choose another one with --port`;
+  }
+  return `Can't listen on ${host}:${port}: ${(error as Error).message}`;
+}
+
+function startLine(address: string, { host, allowAnonymous }: Settings): string {
+  const who = isLoopback(host)
+    ? "everybody on this machine may connect, nobody else; --host 0.0.0.0 --allow-anonymous opens it to the network"
+    : "everybody on the network may connect, without a password (--allow-anonymous)";
+  return `Brook ${VERSION} listens on ${address}: ${allowAnonymous && isLoopback(host) ? who.split(";")[0] : who}.`;
+}
+
+/** Stops on SIGINT and SIGTERM; a second signal does not wait for the clients. */
+function onSignals(stop: AbortController): Disposable {
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  const handler = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
+  for (const signal of signals) Deno.addSignalListener(signal, handler);
+  return {
+    [Symbol.dispose]() {
+      for (const signal of signals) Deno.removeSignalListener(signal, handler);
+    },
+  };
+}

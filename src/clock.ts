@@ -1,0 +1,31 @@
+// The one place that time comes from. A broker is given a clock, and everything in it that waits (keep-alives, time-outs, drains)
+// asks that clock, so that a test advances time instead of sleeping.
+
+/** Where a broker takes its time from. */
+export interface Clock {
+  /** The current time in milliseconds; only differences count. */
+  now(): number;
+  /** Calls `callback` once after `delay` milliseconds; the result cancels that. */
+  schedule(callback: () => void, delay: number): () => void;
+}
+
+/** The clock of the machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  schedule(callback, delay) {
+    const timer = setTimeout(callback, delay);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Resolves after `delay` milliseconds of `clock`, or as soon as `sooner` settles: it never rejects. */
+export function within(clock: Clock, delay: number, sooner: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.schedule(resolve, delay);
+    const settled = () => {
+      cancel();
+      resolve();
+    };
+    sooner.then(settled, settled);
+  });
+}

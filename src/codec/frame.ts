@@ -1,0 +1,74 @@
+// Finds whole packets in what a socket delivers (3.1.1 section 2.2). Reads go straight into one buffer of the connection; `next`
+// hands out views of it, valid until the next read. Invariant: a packet over the limit is refused by its declared length,
+// before it is buffered, and memory grows only with bytes that have really come.
+import { Buffer } from "node:buffer";
+import { MqttError } from "../errors.ts";
+
+const SMALL = 1024, LARGE = 65_536;
+
+/** The read buffer of one connection, taken apart into frames. */
+export class FrameReader {
+  /** The largest packet that is taken, in bytes, fixed header included. */
+  limit: number;
+  #buffer = Buffer.allocUnsafeSlow(SMALL);
+  #start = 0;
+  #end = 0;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  /** Where the next read goes: at least one byte. Frames that were handed out before are void from here on. */
+  space(): Uint8Array {
+    if (this.#start === this.#end) this.#rewind();
+    else if (this.#end === this.#buffer.length) this.#makeRoom();
+    return this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
+  }
+
+  /** Notes that `count` bytes were read into `space()`. */
+  received(count: number): void {
+    this.#end += count;
+  }
+
+  /**
+   * The next whole packet, or nothing until more has been read.
+   *
+   * @throws {MqttError} where the length is malformed or over the limit
+   */
+  next(): Buffer | undefined {
+    const buffer = this.#buffer;
+    let length = 0, shift = 0, at = this.#start + 1;
+    for (;;) {
+      if (at >= this.#end) return undefined;
+      const byte = buffer[at++]!;
+      length |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+      if ((shift += 7) > 21) throw new MqttError("malformed-packet", "Remaining length has more than 4 bytes");
+    }
+    const end = at + length, size = end - this.#start;
+    if (size > this.limit) {
+      throw new MqttError("packet-too-large", `Packet of ${size} bytes exceeds the limit of ${this.limit}`);
+    }
+    if (end > this.#end) return undefined;
+    const frame = buffer.subarray(this.#start, end);
+    this.#start = end;
+    return frame;
+  }
+
+  /** Everything has been taken: the next read starts in front, in a buffer that fits what the client sends. */
+  #rewind(): void {
+    const full = this.#end === this.#buffer.length;
+    if (full && this.#buffer.length < LARGE) this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length * 4);
+    else if (this.#buffer.length > LARGE) this.#buffer = Buffer.allocUnsafeSlow(LARGE);
+    this.#start = this.#end = 0;
+  }
+
+  /** The rest of a packet has no room: move what there is to the front, or into a buffer of twice the size. */
+  #makeRoom(): void {
+    const rest = this.#buffer.subarray(this.#start, this.#end);
+    if (rest.length > this.#buffer.length / 2) this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length * 2);
+    rest.copy(this.#buffer);
+    this.#start = 0;
+    this.#end = rest.length;
+  }
+}

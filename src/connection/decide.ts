@@ -1,0 +1,42 @@
+// Asks the user's hooks. One that answers at once costs nothing more than the call; one that returns a promise pauses its own
+// connection until it settles, so that the packets behind stay in order, and nobody else waits.
+import { refusal } from "../access/access.ts";
+import type { Reason } from "../errors.ts";
+import type { Connection } from "./connection.ts";
+
+type Hook = "authenticate" | "authorize";
+
+/** Asks each question, and calls `then` with the refusals (nothing for a yes), unless the connection has ended meanwhile. */
+export function decide(
+  connection: Connection,
+  hook: Hook,
+  questions: readonly (() => unknown)[],
+  then: (refusals: readonly (Reason | undefined)[]) => void,
+): void {
+  const { report, turn } = connection.context;
+  const failed = (error: unknown) => {
+    report({ type: "hook-error", hook, error });
+    return "server-unavailable" as const;
+  };
+  const answers = questions.map((ask) => {
+    try {
+      const answer = ask();
+      return answer instanceof Promise ? answer.catch(failed) : answer;
+    } catch (error) {
+      return failed(error);
+    }
+  });
+  if (!answers.some((answer) => answer instanceof Promise)) return then(answers.map(refusal));
+  connection.wait(
+    Promise.all(answers).then((settled) =>
+      turn.run(() => {
+        if (connection.ended) return;
+        try {
+          then(settled.map(refusal));
+        } catch (error) {
+          connection.fail(error);
+        }
+      })
+    ),
+  );
+}

@@ -1,0 +1,138 @@
+// What is on its way to one client's socket. Packets are appended as bytes during a turn; at its end one write sends them all.
+// While that write is under way, following turns append to another chunk, which goes out as soon as it is done: there is never
+// more than one write at a time (concurrent writes would tear frames apart), and nobody waits for it.
+import { Buffer } from "node:buffer";
+import type { PublishFrame } from "../codec/encode.ts";
+import type { Flushable, Turn } from "../turn.ts";
+
+const SMALL = 512, CHUNK = 65_536, SPARE_CHUNKS = 256;
+
+/** Chunks that went out and can be filled again; shared by the connections of a broker. */
+export class ChunkPool {
+  readonly #spare: Buffer[] = [];
+
+  /** A chunk of at least `size` bytes. */
+  take(size: number): Buffer {
+    if (size <= SMALL) return Buffer.allocUnsafe(SMALL);
+    if (size <= CHUNK) return this.#spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK);
+    return Buffer.allocUnsafeSlow(size);
+  }
+
+  /** Gives a chunk back. */
+  give(chunk: Buffer): void {
+    if (chunk.length === CHUNK && this.#spare.length < SPARE_CHUNKS) this.#spare.push(chunk);
+  }
+}
+
+/** What an outbox needs of its surroundings. */
+export interface OutboxOptions {
+  readonly turn: Turn;
+  readonly pool: ChunkPool;
+  /** Bytes above which `full` is true. */
+  readonly limit: number;
+  /** Writes at least one byte and resolves to how many. */
+  readonly write: (bytes: Uint8Array) => Promise<number>;
+  /** Called when an outbox that was full has room again. */
+  readonly onRoom: () => void;
+  /** Called once when a write fails; nothing is sent after that. */
+  readonly onError: (error: unknown) => void;
+}
+
+const nothing = Buffer.alloc(0);
+
+/** The outgoing bytes of one connection. */
+export class Outbox implements Flushable {
+  readonly #options: OutboxOptions;
+  #chunk: Buffer = nothing;
+  #length = 0;
+  #writing = false;
+  /** Bytes of the write that is under way, as far as they are not written. */
+  #leaving = 0;
+  #touched = false;
+  #broken = false;
+  #wasFull = false;
+  #onEmpty: (() => void)[] = [];
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  /** True while more than the limit is on its way. */
+  get full(): boolean {
+    const full = this.#length + this.#leaving > this.#options.limit;
+    this.#wasFull ||= full;
+    return full;
+  }
+
+  /** Appends a packet. */
+  append(bytes: Uint8Array): void {
+    if (this.#broken) return;
+    this.#reserve(this.#length + bytes.length);
+    this.#chunk.set(bytes, this.#length);
+    this.#length += bytes.length;
+    this.#touch();
+  }
+
+  /** Appends a PUBLISH that others are sent too, with a packet identifier and a DUP flag of this client's own. */
+  appendPublish({ bytes, idAt }: PublishFrame, packetId: number, dup: boolean): void {
+    if (this.#broken) return;
+    const start = this.#length;
+    this.append(bytes);
+    if (packetId > 0) this.#chunk.writeUInt16BE(packetId, start + idAt);
+    if (dup) this.#chunk[start]! |= 0x08;
+  }
+
+  /** Starts to write, unless that is under way. */
+  flush(): void {
+    this.#touched = false;
+    if (!this.#writing) this.#write();
+  }
+
+  /** Resolves when everything is written, or can't be. */
+  emptied(): Promise<void> {
+    if (this.#length + this.#leaving === 0 || this.#broken) return Promise.resolve();
+    return new Promise((resolve) => this.#onEmpty.push(resolve));
+  }
+
+  #touch(): void {
+    if (this.#touched) return;
+    this.#touched = true;
+    this.#options.turn.touch(this);
+  }
+
+  #reserve(size: number): void {
+    if (size <= this.#chunk.length) return;
+    const larger = this.#options.pool.take(size > CHUNK ? Math.max(size, this.#chunk.length * 2) : size);
+    larger.set(this.#chunk.subarray(0, this.#length));
+    this.#options.pool.give(this.#chunk);
+    this.#chunk = larger;
+  }
+
+  async #write(): Promise<void> {
+    this.#writing = true;
+    try {
+      while (this.#length > 0) await this.#writeChunk();
+    } catch (error) {
+      this.#broken = true;
+      this.#length = this.#leaving = 0;
+      this.#options.onError(error);
+    }
+    this.#writing = false;
+    for (const resolve of this.#onEmpty.splice(0)) resolve();
+  }
+
+  async #writeChunk(): Promise<void> {
+    const chunk = this.#chunk, length = this.#length;
+    this.#chunk = nothing;
+    this.#length = 0;
+    this.#leaving = length;
+    while (this.#leaving > 0) {
+      this.#leaving -= await this.#options.write(chunk.subarray(length - this.#leaving, length));
+      if (this.#wasFull && !this.full) {
+        this.#wasFull = false;
+        this.#options.onRoom();
+      }
+    }
+    this.#options.pool.give(chunk);
+  }
+}

@@ -1,0 +1,103 @@
+// A message on its way through the broker: what a PUBLISH carries, without the packet around it. An immutable value: an operator
+// that wants another topic or payload makes another message with `with`.
+import { captures } from "./topics/filter.ts";
+
+/** Quality of service: at most once, at least once, exactly once (3.1.1 section 4.3). */
+export type QoS = 0 | 1 | 2;
+
+/** The parts of a message that can be given. */
+export interface MessageFields {
+  /** The topic name. */
+  readonly topic: string;
+  /** The payload's bytes; not to be written to. */
+  readonly payload: Uint8Array;
+  /** The quality of service that it was published with. */
+  readonly qos: QoS;
+  /** Whether the message is to be retained for future subscribers. */
+  readonly retain: boolean;
+  /** The client that published it; `undefined` for a message of the broker's own process. */
+  readonly client: string | undefined;
+}
+
+/** What can be published: text, bytes, or a value that becomes JSON. */
+export type Payload = string | Uint8Array | number | boolean | null | readonly unknown[] | {
+  readonly [key: string]: unknown;
+};
+
+const encoder = new TextEncoder(), decoder = new TextDecoder();
+
+/** The bytes of a payload: text as UTF-8, bytes as a copy, anything else as JSON. */
+export function payloadBytes(payload: Payload): Uint8Array {
+  if (payload instanceof Uint8Array) return payload.slice();
+  return encoder.encode(typeof payload === "string" ? payload : JSON.stringify(payload));
+}
+
+/**
+ * A published message. `captures` holds what the wildcards of the filter stood for through which the message was observed
+ * (empty elsewhere).
+ *
+ * @example
+ * ```ts
+ * import { createBroker } from "@brook/mqtt";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using broker = createBroker();
+ * const seen: string[] = [];
+ * broker.topic("home/+/temp").subscribe((message) => {
+ *   const [room] = message.captures;
+ *   seen.push(`${room}: ${message.json<{ celsius: number }>().celsius}`);
+ * });
+ * await broker.publish("home/kitchen/temp", { celsius: 21 });
+ * assertEquals(seen, ["kitchen: 21"]);
+ * ```
+ */
+export class Message<Captured extends string[] = string[]> implements MessageFields {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: QoS;
+  readonly retain: boolean;
+  readonly client: string | undefined;
+  readonly #filter: string | undefined;
+
+  /** @param fields what the message is made of @param filter the topic filter that it was observed through */
+  constructor(fields: MessageFields, filter?: string) {
+    this.topic = fields.topic;
+    this.payload = fields.payload;
+    this.qos = fields.qos;
+    this.retain = fields.retain;
+    this.client = fields.client;
+    this.#filter = filter;
+  }
+
+  /** What each wildcard of the observed filter stands for, in order. */
+  get captures(): Captured {
+    return (this.#filter === undefined ? [] : captures(this.#filter, this.topic)) as string[] as Captured;
+  }
+
+  /** The payload as text (UTF-8; ill-formed bytes become U+FFFD). */
+  text(): string {
+    return decoder.decode(this.payload);
+  }
+
+  /**
+   * The payload as JSON. The type is a promise of yours: nothing checks it.
+   *
+   * @throws {SyntaxError} where the payload is not JSON
+   */
+  json<T = unknown>(): T {
+    try {
+      return JSON.parse(this.text());
+    } catch (cause) {
+      throw new SyntaxError(`Payload of "${this.topic}" is not JSON: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  /** The same message with some parts changed. */
+  with(changes: Partial<MessageFields>): Message {
+    return new Message({ ...fieldsOf(this), ...changes });
+  }
+}
+
+function fieldsOf({ topic, payload, qos, retain, client }: Message): MessageFields {
+  return { topic, payload, qos, retain, client };
+}

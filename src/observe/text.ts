@@ -1,0 +1,137 @@
+// Packets and events as one readable line each, for the command's log and trace. Whatever a client has sent is quoted and escaped:
+// it must not be able to write to the terminal.
+import type { Packet } from "../codec/packet.ts";
+import type { PacketTrace } from "../connection/connection.ts";
+import type { BrokerEvent } from "../events.ts";
+
+/** How many bytes of a payload are shown. */
+const SHOWN = 60;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** A packet with its client and direction: `-> ` came from the client, `<- ` goes to it. */
+export function traceLine({ direction, client, packet }: PacketTrace): string {
+  return `${direction === "in" ? "->" : "<-"} ${quoted(client)} ${packetText(packet)}`;
+}
+
+/** The name of a packet, and what it says. */
+export function packetText(packet: Packet): string {
+  return [packet.cmd.toUpperCase(), ...details(packet)].join(" ");
+}
+
+function details(packet: Packet): string[] {
+  switch (packet.cmd) {
+    case "connect":
+      return [
+        `client=${quoted(packet.clientId)} level=${packet.protocolVersion} keepAlive=${packet.keepalive}s`,
+        ...flag("clean", packet.clean),
+        ...packet.username === undefined ? [] : [`user=${quoted(packet.username)}`],
+        ...flag("password", packet.password !== undefined), // never what it is
+        ...packet.will
+          ? [`will=(${details({ ...packet.will, cmd: "publish", dup: false, messageId: 0 }).join(" ")})`]
+          : [],
+      ];
+    case "connack":
+      return [`code=${packet.returnCode}`, ...flag("sessionPresent", packet.sessionPresent)];
+    case "publish":
+      return [
+        `topic=${quoted(packet.topic)} qos=${packet.qos}`,
+        ...packet.qos > 0 ? [`id=${packet.messageId}`] : [],
+        ...flag("retain", packet.retain),
+        ...flag("dup", packet.dup),
+        `payload=${payloadText(packet.payload)}`,
+      ];
+    case "subscribe":
+      return [`id=${packet.messageId}`, ...packet.subscriptions.map(({ topic, qos }) => `${quoted(topic)}:${qos}`)];
+    case "suback":
+      return [`id=${packet.messageId} granted=${packet.granted.join(",")}`];
+    case "unsubscribe":
+      return [`id=${packet.messageId}`, ...packet.unsubscriptions.map(quoted)];
+    case "puback":
+    case "pubrec":
+    case "pubrel":
+    case "pubcomp":
+    case "unsuback":
+      return [`id=${packet.messageId}`];
+    default:
+      return [];
+  }
+}
+
+function flag(name: string, value: boolean): string[] {
+  return value ? [name] : [];
+}
+
+function payloadText(payload: Uint8Array): string {
+  const shown = payload.subarray(0, SHOWN), more = payload.length > SHOWN ? `... (${payload.length} bytes)` : "";
+  try {
+    // A character may have been cut at the end.
+    return quoted(utf8.decode(shown, { stream: payload.length > SHOWN })) + more;
+  } catch {
+    return `0x${shown.toHex()}${more}`;
+  } finally {
+    utf8.decode();
+  }
+}
+
+function quoted(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return JSON.stringify(text).replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** An event as a sentence. */
+export function eventText(event: BrokerEvent): string {
+  switch (event.type) {
+    case "listening":
+      return `Listening on ${event.address}`;
+    case "connected": {
+      const version = event.protocolLevel === 3 ? "MQTT 3.1" : "MQTT 3.1.1";
+      const session = event.clean ? "clean session" : event.sessionPresent ? "session resumed" : "new session";
+      const user = event.username === undefined ? "" : ` as ${quoted(event.username)}`;
+      return `Client ${
+        quoted(event.client)
+      } connected${user} from ${event.remote}: ${version}, ${session}, keep alive ${event.keepAlive} s`;
+    }
+    case "refused":
+      return `Refused ${
+        event.client === undefined ? "a connection" : `client ${quoted(event.client)}`
+      } from ${event.remote}: ${event.reason} (${printable(event.detail)})`;
+    case "disconnected":
+      return `Client ${quoted(event.client)} disconnected: ${event.reason} (${printable(event.detail)})`;
+    case "subscribed":
+      return `Client ${quoted(event.client)} subscribed to ${quoted(event.filter)} at QoS ${event.qos}`;
+    case "unsubscribed":
+      return `Client ${quoted(event.client)} unsubscribed from ${quoted(event.filter)}`;
+    case "denied":
+      return `Client ${quoted(event.client)} may not ${event.action} ${quoted(event.topic)}: ${event.reason}`;
+    case "dropped": {
+      const what = event.count === 1 ? "a message" : `${event.count} messages`;
+      const where = event.topic === undefined ? "" : ` on ${quoted(event.topic)}`;
+      return `Dropped ${what}${where}${
+        event.client === undefined ? "" : ` for client ${quoted(event.client)}`
+      }: ${event.reason}`;
+    }
+    case "routing-error":
+      return `Routing operator failed${event.topic === undefined ? "" : ` on ${quoted(event.topic)}`}: ${
+        errorText(event.error)
+      }`;
+    case "observer-error":
+      return `Observer failed: ${errorText(event.error)}`;
+    case "hook-error":
+      return `Hook "${event.hook}" failed: ${errorText(event.error)}`;
+    case "closed":
+      return "Closed";
+  }
+}
+
+function errorText(error: unknown): string {
+  return printable(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+}
+
+/** Text that may hold what a client has sent, without what a terminal would obey. */
+function printable(text: string): string {
+  return quoted(text).slice(1, -1).replaceAll('\\"', '"');
+}

@@ -1,0 +1,67 @@
+// A limit of messages per second and topic, as a token bucket: a topic may burst up to its limit, and regains it over a second.
+import { systemClock } from "../clock.ts";
+import { filter, type MonoTypeOperatorFunction } from "../rx.ts";
+
+/** How `rateLimit` measures. */
+export interface RateLimitOptions<T> {
+  /** What is limited separately; default: each topic. */
+  readonly key?: (message: T) => string;
+  /** The current time in milliseconds; default: the machine's clock. */
+  readonly now?: () => number;
+  /** Called with each message that is dropped. */
+  readonly onDrop?: (message: T) => void;
+}
+
+interface Bucket {
+  tokens: number;
+  filled: number;
+}
+
+/** Topics that are remembered at a time; those not heard of for a second are forgotten first. */
+const BUCKETS = 10_000;
+
+/**
+ * Lets at most `perSecond` messages of each topic pass, and drops the others.
+ *
+ * @param perSecond messages per second and topic; also how many may come at once
+ * @throws {RangeError} where that is not a positive number
+ *
+ * @example
+ * ```ts
+ * import { createBroker, rateLimit } from "@brook/mqtt";
+ *
+ * await using broker = createBroker({ routing: [rateLimit(10)] });
+ * ```
+ */
+export function rateLimit<T extends { readonly topic: string }>(
+  perSecond: number,
+  { key = (message) => message.topic, now = systemClock.now, onDrop }: RateLimitOptions<T> = {},
+): MonoTypeOperatorFunction<T> {
+  if (!(perSecond > 0)) throw new RangeError(`Rate limit is ${perSecond}: it is more than 0 messages per second`);
+  const buckets = new Map<string, Bucket>(), burst = Math.max(1, perSecond);
+  const bucketOf = (name: string, time: number): Bucket => {
+    let bucket = buckets.get(name);
+    if (!bucket) {
+      if (buckets.size >= BUCKETS) forgetFull(buckets, time, burst / perSecond);
+      buckets.set(name, bucket = { tokens: burst, filled: time });
+    }
+    bucket.tokens = Math.min(burst, bucket.tokens + (time - bucket.filled) / 1000 * perSecond);
+    bucket.filled = time;
+    return bucket;
+  };
+  return filter((message) => {
+    const bucket = bucketOf(key(message), now());
+    if (bucket.tokens >= 1) {
+      bucket.tokens--;
+      return true;
+    }
+    onDrop?.(message);
+    return false;
+  });
+}
+
+/** Forgets the buckets that are full again; where there are none, all: a limit must not cost unbounded memory. */
+function forgetFull(buckets: Map<string, Bucket>, time: number, seconds: number): void {
+  for (const [name, { filled }] of buckets) if (time - filled >= seconds * 1000) buckets.delete(name);
+  if (buckets.size >= BUCKETS) buckets.clear();
+}

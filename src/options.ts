@@ -1,0 +1,131 @@
+// What a broker can be told, with every default, checked once when it is created.
+import type { Authenticate, Authorize } from "./access/access.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import type { Message } from "./message.ts";
+import type { OperatorFunction } from "./rx.ts";
+
+/** A number of bytes, or text such as `"64KiB"` or `"1MiB"`. */
+export type Size = number | `${number}${"" | "KiB" | "MiB" | "GiB"}`;
+
+/** A stage of the routing: an RxJS operator from messages to messages. */
+export type RoutingOperator = OperatorFunction<Message, Message>;
+
+/** How much a client may ask of the broker. */
+export interface Limits {
+  /** Connections at a time; default 100,000. */
+  readonly connections?: number;
+  /** Milliseconds from the connection to its CONNECT; default 10,000. */
+  readonly connectTimeout?: number;
+  /** The largest CONNECT; default 64 KiB. Until then nothing else is read, so this bounds what a stranger can cost. */
+  readonly connectPacket?: Size;
+  /** The largest packet after that; default 1 MiB. */
+  readonly packet?: Size;
+  /** Messages of QoS 1 and 2 on their way to one client without its acknowledgement; default 100. */
+  readonly inflight?: number;
+  /** Messages that wait in one session; default 10,000. */
+  readonly queuedMessages?: number;
+  /** Bytes of the messages that wait in one session; default 16 MiB. */
+  readonly queuedBytes?: Size;
+  /** Bytes on their way to one client's socket; beyond that its messages wait in its session. Default 1 MiB. */
+  readonly outbox?: Size;
+}
+
+/** What `createBroker` takes; everything has a default. */
+export interface BrokerOptions {
+  /** Operators that every accepted message passes, in order. */
+  readonly routing?: readonly RoutingOperator[];
+  /** Decides who may connect; default: everybody. */
+  readonly authenticate?: Authenticate;
+  /** Decides who may publish and subscribe to what; default: everybody to everything. */
+  readonly authorize?: Authorize;
+  readonly limits?: Limits;
+  /** Closes the broker when aborted. */
+  readonly signal?: AbortSignal;
+  /** Where time comes from; default: the machine's clock. */
+  readonly clock?: Clock;
+}
+
+/** The limits with every default filled in and every size in bytes. */
+export interface ResolvedLimits {
+  readonly connections: number;
+  readonly connectTimeout: number;
+  readonly connectPacket: number;
+  readonly packet: number;
+  readonly inflight: number;
+  readonly queuedMessages: number;
+  readonly queuedBytes: number;
+  readonly outbox: number;
+}
+
+/** The options with every default filled in. */
+export interface ResolvedOptions {
+  readonly routing: readonly RoutingOperator[];
+  readonly authenticate: Authenticate | undefined;
+  readonly authorize: Authorize | undefined;
+  readonly limits: ResolvedLimits;
+  readonly signal: AbortSignal | undefined;
+  readonly clock: Clock;
+}
+
+const MiB = 1024 * 1024, LARGEST_PACKET = 268_435_460; // 4 bytes of remaining length and the header (3.1.1 section 2.2.3)
+
+/** Default, least and greatest value of each limit. */
+const ranges: { readonly [name in keyof ResolvedLimits]: readonly [number, number, number] } = {
+  connections: [100_000, 1, Infinity],
+  connectTimeout: [10_000, 1, Infinity],
+  connectPacket: [64 * 1024, 64, LARGEST_PACKET],
+  packet: [MiB, 64, LARGEST_PACKET],
+  inflight: [100, 1, 65_535],
+  queuedMessages: [10_000, 0, Infinity],
+  queuedBytes: [16 * MiB, 0, Infinity],
+  outbox: [MiB, 1024, Infinity],
+};
+
+/**
+ * Fills in the defaults.
+ *
+ * @throws {TypeError} for an unknown option or a value of the wrong type
+ * @throws {RangeError} for a limit out of its range
+ */
+export function resolveOptions(options: BrokerOptions): ResolvedOptions {
+  const { routing = [], authenticate, authorize, limits = {}, signal, clock = systemClock, ...unknown } = options;
+  requireNone("option", unknown, ["routing", "authenticate", "authorize", "limits", "signal", "clock"]);
+  for (const [name, hook] of Object.entries({ authenticate, authorize })) {
+    if (hook !== undefined && typeof hook !== "function") throw new TypeError(`Option "${name}" is not a function`);
+  }
+  if (!Array.isArray(routing) || routing.some((operator) => typeof operator !== "function")) {
+    throw new TypeError('Option "routing" is not an array of RxJS operators');
+  }
+  return { routing: [...routing], authenticate, authorize, limits: resolveLimits(limits), signal, clock };
+}
+
+function resolveLimits(limits: Limits): ResolvedLimits {
+  const names = Object.keys(ranges) as (keyof ResolvedLimits)[];
+  requireNone(
+    "limit",
+    Object.fromEntries(Object.entries(limits).filter(([name]) => !Object.hasOwn(ranges, name))),
+    names,
+  );
+  return Object.fromEntries(names.map((name) => {
+    const [standard, least, greatest] = ranges[name];
+    const value = toNumber(name, limits[name] ?? standard);
+    if (!(value >= least && value <= greatest)) {
+      throw new RangeError(`Limit "${name}" is ${value}: it ranges from ${least} to ${greatest}`);
+    }
+    return [name, value];
+  })) as unknown as ResolvedLimits;
+}
+
+function toNumber(name: string, value: Size): number {
+  if (typeof value === "number") return value;
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)(KiB|MiB|GiB)?$/.exec(value) ?? [];
+  if (digits === undefined) {
+    throw new TypeError(`Limit "${name}" is "${value}", not a number or a size such as "64KiB"`);
+  }
+  return Math.floor(Number(digits) * ({ KiB: 1024, MiB, GiB: 1024 * MiB }[unit ?? ""] ?? 1));
+}
+
+function requireNone(what: string, unknown: object, known: readonly string[]): void {
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) throw new TypeError(`Unknown ${what} "${name}": there are ${known.join(", ")}`);
+}

@@ -1,0 +1,79 @@
+// From published to routed: the part of the flow that users extend by RxJS operators.
+// Invariant: messages are published and routed one at a time, in order, also those that are published from within (serialize).
+import type { Report } from "../events.ts";
+import type { Message } from "../message.ts";
+import { GuardedObservable } from "../operators/guarded.ts";
+import { serialize } from "../operators/serialize.ts";
+import type { RoutingOperator } from "../options.ts";
+import { type Observable, Subject } from "../rx.ts";
+import { Stage } from "./stage.ts";
+
+/** Composes the published messages and the user's operators into the routed messages. */
+export class Router {
+  /** Takes every accepted message. */
+  readonly incoming: Subject<Message> = new Subject();
+  /** Every accepted message, in order. */
+  readonly published: Observable<Message>;
+  /** Every message that has passed the stages, in order. */
+  readonly routed: Observable<Message>;
+
+  readonly #report: Report;
+  readonly #published = new Subject<Message>();
+  readonly #outgoing = new Subject<Message>();
+  readonly #routed = new Subject<Message>();
+  #first: Stage | undefined;
+
+  constructor(operators: readonly RoutingOperator[], report: Report) {
+    this.#report = report;
+    const guarded = (source: Observable<Message>) =>
+      new GuardedObservable<Message>((error) => report({ type: "observer-error", error }), (s) => source.subscribe(s));
+    this.published = guarded(this.#published);
+    this.routed = guarded(this.#routed);
+    for (const operator of operators) this.use(operator);
+
+    this.#outgoing.pipe(serialize()).subscribe(this.#routed);
+    this.#published.subscribe((message) => this.#enter(this.#first, message));
+    this.incoming.pipe(serialize()).subscribe(this.#published);
+  }
+
+  /** Adds a stage behind the others; the result removes it. */
+  use(operator: RoutingOperator): () => void {
+    const stage = new Stage(
+      operator,
+      (message, from) => this.#enter(from.next, message),
+      (error, message) => this.#report({ type: "routing-error", topic: message?.topic, error }),
+    );
+    this.#link(this.#before(undefined), stage);
+    return () => {
+      if (stage.removed) return;
+      this.#link(this.#before(stage), stage.next);
+      stage.remove();
+    };
+  }
+
+  /** Completes both streams: nothing is routed after that. */
+  close(): void {
+    this.#published.complete();
+    this.#routed.complete();
+  }
+
+  #enter(stage: Stage | undefined, message: Message): void {
+    while (stage?.removed) stage = stage.next;
+    if (!stage) this.#outgoing.next(message);
+    else if (!stage.enter(message)) {
+      this.#report({ type: "dropped", client: undefined, topic: message.topic, reason: "routing-ended", count: 1 });
+    }
+  }
+
+  /** The stage before `stage`, or the last one before the end. */
+  #before(stage: Stage | undefined): Stage | undefined {
+    let before: Stage | undefined;
+    for (let at = this.#first; at !== stage; at = at?.next) before = at;
+    return before;
+  }
+
+  #link(before: Stage | undefined, stage: Stage | undefined): void {
+    if (before) before.next = stage;
+    else this.#first = stage;
+  }
+}

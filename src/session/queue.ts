@@ -1,0 +1,80 @@
+// What a session has still to send, first in, first out, bounded in messages and in bytes. An entry may stand for many messages:
+// a replay is an iterator (over the retained messages of a new subscription), asked for the next one only when that can be sent.
+import type { Message, QoS } from "../message.ts";
+
+/** A message for one client, at the quality of service that this client gets. */
+export interface Delivery {
+  readonly message: Message;
+  readonly qos: QoS;
+  readonly retain: boolean;
+}
+
+type Replay = Iterator<Delivery, void>;
+
+/** The bounds of a queue. */
+export interface QueueLimits {
+  readonly queuedMessages: number;
+  readonly queuedBytes: number;
+}
+
+/** The messages that wait in one session. */
+export class DeliveryQueue {
+  #entries: (Delivery | Replay)[] = [];
+  #head = 0;
+  #messages = 0;
+  #bytes = 0;
+
+  /** True where nothing waits. */
+  get empty(): boolean {
+    return this.#head === this.#entries.length;
+  }
+
+  /** How many messages wait, replays not counted. */
+  get size(): number {
+    return this.#messages;
+  }
+
+  /** Appends a delivery, or returns false where the queue is full. */
+  push(delivery: Delivery, limits: QueueLimits): boolean {
+    const bytes = this.#bytes + sizeOf(delivery);
+    if (this.#messages >= limits.queuedMessages || bytes > limits.queuedBytes) return false;
+    this.#entries.push(delivery);
+    this.#messages++;
+    this.#bytes = bytes;
+    return true;
+  }
+
+  /** Appends a replay. */
+  pushReplay(replay: Replay): void {
+    this.#entries.push(replay);
+  }
+
+  /** Removes and returns the next delivery. */
+  shift(): Delivery | undefined {
+    for (;;) {
+      const entry = this.#entries[this.#head];
+      if (entry === undefined) return undefined;
+      if ("message" in entry) {
+        this.#drop();
+        this.#messages--;
+        this.#bytes -= sizeOf(entry);
+        return entry;
+      }
+      const next = entry.next();
+      if (!next.done) return next.value;
+      this.#drop();
+    }
+  }
+
+  #drop(): void {
+    this.#head++;
+    if (this.#head === this.#entries.length || this.#head > 1024 && this.#head * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}
+
+function sizeOf({ message }: Delivery): number {
+  return message.payload.length + message.topic.length;
+}

@@ -1,0 +1,54 @@
+// A stand-in for jsr:@std/cli/parse-args, on node:util: the options that our command line uses, with the same names, arguments
+// and behaviour, for networks that do not reach JSR. Deleting "links" in deno.json goes back to JSR's own.
+import { parseArgs as parse } from "node:util";
+
+/** What `parseArgs` understands here. */
+export interface ParseOptions<B extends string, S extends string> {
+  /** Flags that are true or false, and take no value. */
+  boolean?: readonly B[];
+  /** Flags with a value. */
+  string?: readonly S[];
+  /** Short names. */
+  alias?: Record<string, string>;
+  /** What a flag is worth that was not given. */
+  default?: Record<string, unknown>;
+  /** Called for every flag and positional argument that was not declared; returning false leaves it out of the result. */
+  unknown?: (arg: string, key?: string, value?: unknown) => unknown;
+}
+
+/** The flags by name, and the positional arguments as `_`. */
+export type Args<B extends string, S extends string> =
+  & { [flag in B]: boolean }
+  & { [flag in S]?: string }
+  & { _: (string | number)[] };
+
+/** Takes command line arguments apart. */
+export function parseArgs<B extends string = never, S extends string = never>(
+  args: readonly string[],
+  options: ParseOptions<B, S> = {},
+): Args<B, S> {
+  const booleans: readonly string[] = options.boolean ?? [], strings: readonly string[] = options.string ?? [];
+  const long = (name: string) => options.alias?.[name] ?? name;
+  const declared: Record<string, { type: "boolean" | "string" }> = {};
+  for (const name of booleans) declared[name] = { type: "boolean" };
+  for (const name of strings) declared[name] = { type: "string" };
+  const tokens = parse({
+    args: args.map((arg) => /^-[a-zA-Z]$/.test(arg) && declared[long(arg[1]!)] ? `--${long(arg[1]!)}` : arg),
+    options: declared,
+    strict: false,
+    tokens: true,
+  }).tokens;
+
+  const result: Record<string, unknown> & { _: (string | number)[] } = { _: [], ...options.default };
+  for (const name of booleans) result[name] ??= false;
+  for (const token of tokens) {
+    if (token.kind === "positional") {
+      if (options.unknown?.(token.value) !== false) result._.push(token.value);
+    } else if (token.kind === "option") {
+      const known = declared[token.name];
+      const value = known?.type === "boolean" ? token.value !== "false" : token.value ?? (known ? "" : true);
+      if (known || options.unknown?.(token.rawName, token.name, value) !== false) result[token.name] = value;
+    }
+  }
+  return result as Args<B, S>;
+}

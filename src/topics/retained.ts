@@ -1,0 +1,81 @@
+// The last retained message of each topic (3.1.1 section 3.3.1.3), kept level by level, so that a new subscription finds those
+// that match without a look at the others.
+import type { Message } from "../message.ts";
+
+class Level {
+  readonly children = new Map<string, Level>();
+  message: Message | undefined;
+}
+
+/** The retained messages of a broker. */
+export class RetainedMessages {
+  readonly #root = new Level();
+  #size = 0;
+
+  /** How many messages are retained. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Takes notice of a published message: one with RETAIN replaces the last one of its topic, or, where empty, removes it. */
+  update(message: Message): void {
+    if (!message.retain) return; // [MQTT-3.3.1-12]
+    if (message.payload.length > 0) this.#set(message);
+    else this.#delete(message.topic); // [MQTT-3.3.1-10], [MQTT-3.3.1-11]
+  }
+
+  #set(message: Message): void {
+    let level = this.#root;
+    for (const name of message.topic.split("/")) {
+      let child = level.children.get(name);
+      if (!child) level.children.set(name, child = new Level());
+      level = child;
+    }
+    if (!level.message) this.#size++;
+    // A copy of the payload: the message may be a small view of a large buffer, which it would keep alive.
+    level.message = message.with({ payload: message.payload.slice() });
+  }
+
+  #delete(topic: string): void {
+    const path = [this.#root], names = topic.split("/");
+    for (const name of names) {
+      const child = path.at(-1)!.children.get(name);
+      if (!child) return;
+      path.push(child);
+    }
+    if (path.at(-1)!.message) this.#size--;
+    path.at(-1)!.message = undefined;
+    for (let depth = names.length; depth > 0; depth--) {
+      const { message, children } = path[depth]!;
+      if (message || children.size > 0) return;
+      path[depth - 1]!.children.delete(names[depth - 1]!);
+    }
+  }
+
+  /** The retained messages that match a filter, found one by one as they are asked for. */
+  *matching(filter: string): Generator<Message, void, undefined> {
+    const wanted = filter.split("/");
+    const pending: { level: Level; depth: number }[] = [{ level: this.#root, depth: 0 }];
+    for (let step = pending.pop(); step; step = pending.pop()) {
+      const { level, depth } = step, name = wanted[depth];
+      if (depth === wanted.length || name === "#") {
+        if (level.message) yield level.message;
+      }
+      if (name === "#") {
+        for (const child of this.#visible(level)) pending.push({ level: child, depth });
+      } else if (name === "+") {
+        for (const child of this.#visible(level)) pending.push({ level: child, depth: depth + 1 });
+      } else if (name !== undefined) {
+        const child = level.children.get(name);
+        if (child) pending.push({ level: child, depth: depth + 1 });
+      }
+    }
+  }
+
+  /** The children that a wildcard stands for: at the first level not those that start with $ [MQTT-4.7.2-1]. */
+  *#visible(level: Level): Generator<Level, void, undefined> {
+    for (const [name, child] of level.children) {
+      if (level !== this.#root || !name.startsWith("$")) yield child;
+    }
+  }
+}

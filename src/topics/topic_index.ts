@@ -1,0 +1,93 @@
+// Who wants a message: a trie from topic filters to subscribers, level by level, and a bounded cache from topic names to the
+// answer. Invariant: `match` finds exactly the subscribers whose filter `matches` (filter.ts), at a cost that grows with the
+// matches, not with the subscriptions.
+import { isWildcard } from "./filter.ts";
+
+const CACHED_TOPICS = 20_000;
+
+class Node<S> {
+  readonly children = new Map<string, Node<S>>();
+  readonly subscribers = new Set<S>();
+
+  get empty(): boolean {
+    return this.children.size === 0 && this.subscribers.size === 0;
+  }
+}
+
+/** Subscribers by topic filter. `compile` turns those that match a topic into what the caller wants to keep for that topic. */
+export class TopicIndex<S, Route> {
+  readonly #root = new Node<S>();
+  readonly #cache = new Map<string, Route>();
+  readonly #compile: (subscribers: S[]) => Route;
+
+  constructor(compile: (subscribers: S[]) => Route) {
+    this.#compile = compile;
+  }
+
+  /** Adds a subscriber; the filter must be valid. */
+  add(filter: string, subscriber: S): void {
+    let node = this.#root;
+    for (const level of filter.split("/")) {
+      let child = node.children.get(level);
+      if (!child) node.children.set(level, child = new Node());
+      node = child;
+    }
+    node.subscribers.add(subscriber);
+    this.#forget(filter);
+  }
+
+  /** Removes a subscriber, and with it every level that nobody needs any more. */
+  delete(filter: string, subscriber: S): void {
+    const path = [this.#root], levels = filter.split("/");
+    for (const level of levels) {
+      const child = path.at(-1)!.children.get(level);
+      if (!child) return;
+      path.push(child);
+    }
+    path.at(-1)!.subscribers.delete(subscriber);
+    for (let depth = levels.length; depth > 0 && path[depth]!.empty; depth--) {
+      path[depth - 1]!.children.delete(levels[depth - 1]!);
+    }
+    this.#forget(filter);
+  }
+
+  /** What `compile` made of the subscribers whose filters match `topic`. Do not change it: it is shared by later calls. */
+  match(topic: string): Route {
+    let route = this.#cache.get(topic);
+    if (route === undefined) {
+      if (this.#cache.size >= CACHED_TOPICS) this.#cache.clear();
+      this.#cache.set(topic, route = this.#compile(this.#walk(topic)));
+    }
+    return route;
+  }
+
+  #forget(filter: string): void {
+    if (isWildcard(filter)) this.#cache.clear();
+    else this.#cache.delete(filter);
+  }
+
+  /** Iterative: a topic of 30,000 levels must not end in a stack overflow. */
+  #walk(topic: string): S[] {
+    const levels = topic.split("/"), found: S[] = [];
+    const pending: { node: Node<S>; depth: number }[] = [{ node: this.#root, depth: 0 }];
+    for (let step = pending.pop(); step; step = pending.pop()) {
+      const { node, depth } = step;
+      const hidden = depth === 0 && topic.startsWith("$"); // from wildcards [MQTT-4.7.2-1]
+      const rest = hidden ? undefined : node.children.get("#");
+      if (rest) append(found, rest.subscribers);
+      if (depth === levels.length) {
+        append(found, node.subscribers);
+        continue;
+      }
+      const any = hidden ? undefined : node.children.get("+"), exact = node.children.get(levels[depth]!);
+      if (any) pending.push({ node: any, depth: depth + 1 });
+      if (exact) pending.push({ node: exact, depth: depth + 1 });
+    }
+    return found;
+  }
+}
+
+/** Not `push(...more)`: a hundred thousand subscribers of one filter would be as many arguments. */
+function append<S>(list: S[], more: Iterable<S>): void {
+  for (const item of more) list.push(item);
+}

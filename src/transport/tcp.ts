@@ -1,0 +1,66 @@
+// MQTT over TCP. Each of the ways in which a socket of Deno can fail is turned into the one that the interface knows: a read or
+// write that rejects ends its own connection, and an accept that fails for one peer does not end the others.
+import type { Acceptor, ByteStream } from "./transport.ts";
+
+/** Where to listen. */
+export interface TcpOptions {
+  /** Default 1883; 0 lets the system choose. */
+  readonly port?: number;
+  /** Default 127.0.0.1. */
+  readonly hostname?: string;
+}
+
+/** The default backlog of 511 makes a burst of thousands of connections wait for seconds. */
+const BACKLOG = 4096;
+
+/**
+ * Listens on a TCP port.
+ *
+ * @throws {Deno.errors.AddrInUse} where the port is taken
+ */
+export function listenTcp({ port = 1883, hostname = "127.0.0.1" }: TcpOptions): Acceptor & { readonly port: number } {
+  const listener = Deno.listen({ port, hostname, tcpBacklog: BACKLOG });
+  const { port: actual } = listener.addr;
+  return {
+    address: `mqtt://${withPort(hostname, actual)}`,
+    port: actual,
+    [Symbol.asyncIterator]: () => accepted(listener),
+    close: () => closed(listener),
+  };
+}
+
+async function* accepted(listener: Deno.TcpListener): AsyncGenerator<ByteStream, void, undefined> {
+  for (;;) {
+    try {
+      yield tcpStream(await listener.accept());
+    } catch (error) {
+      if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return; // closed
+      await Promise.resolve(); // this peer has gone already, or there are too many open files: go on with the next one
+    }
+  }
+}
+
+/** A connected socket as a stream. */
+export function tcpStream(conn: Deno.TcpConn): ByteStream {
+  conn.setNoDelay(true);
+  const { hostname, port } = conn.remoteAddr;
+  return {
+    remote: withPort(hostname, port),
+    read: (buffer) => conn.read(buffer),
+    write: (bytes) => conn.write(bytes),
+    closeWrite: () => conn.closeWrite().catch(() => {}), // the peer may have reset the connection
+    close: () => closed(conn),
+  };
+}
+
+function closed(resource: { close(): void }): void {
+  try {
+    resource.close();
+  } catch {
+    // It was closed before.
+  }
+}
+
+function withPort(hostname: string, port: number): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}

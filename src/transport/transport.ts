@@ -1,0 +1,24 @@
+// The edge of the broker: what it needs of a network connection, and of something that accepts them. Everything behind this
+// interface is free of sockets.
+
+/** A connection as a stream of bytes in both directions. One read and one write may be under way at a time. */
+export interface ByteStream {
+  /** Address and port of the other side, for people. */
+  readonly remote: string;
+  /** Reads into `buffer`; resolves to the number of bytes, or null at the end of the stream. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Writes at least one byte of `bytes`; resolves to how many. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Says that nothing more will be written. Never rejects. */
+  closeWrite(): Promise<void>;
+  /** Ends both directions at once; a read or write under way rejects. May be called again. */
+  close(): void;
+}
+
+/** Something that accepts connections: they come as an asynchronous iterable, which ends when it is closed. */
+export interface Acceptor extends AsyncIterable<ByteStream> {
+  /** Where it listens, as a URL. */
+  readonly address: string;
+  /** Stops to accept. May be called again. */
+  close(): void;
+}

@@ -1,0 +1,61 @@
+// One turn. Whatever starts work (a read, a timer, a publication of the process itself) handles everything that is there,
+// synchronously; at the end of the turn every connection that has something to send writes once. Acknowledgements and deliveries
+// are only bytes in an outbox until then, so that batching comes for free. Work that starts on its own, such as a user's delayed
+// message, opens a turn that ends with the current microtasks.
+
+/** Something with bytes to send. */
+export interface Flushable {
+  /** Starts to write what was collected. Must not throw. */
+  flush(): void;
+}
+
+/** The turns of one broker. */
+export class Turn {
+  #running = false;
+  #scheduled = false;
+  #touched: Flushable[] = [];
+  #waiting: (() => void)[] = [];
+
+  /** Does the work and ends the turn; within another turn, it becomes a part of that. */
+  run(work: () => void): void {
+    if (this.#running) return work();
+    this.#running = true;
+    try {
+      work();
+    } finally {
+      this.#running = false;
+      this.#end();
+    }
+  }
+
+  /** Has `flushable` flushed at the end of the turn; to be called once a turn by each. */
+  touch(flushable: Flushable): void {
+    this.#touched.push(flushable);
+    this.#schedule();
+  }
+
+  /** Resolves at the end of the turn. */
+  ended(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#running || this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#end();
+    });
+  }
+
+  #end(): void {
+    const touched = this.#touched, waiting = this.#waiting;
+    if (touched.length > 0) this.#touched = [];
+    if (waiting.length > 0) this.#waiting = [];
+    for (const flushable of touched) flushable.flush();
+    for (const resolve of waiting) resolve();
+  }
+}
