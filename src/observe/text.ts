@@ -75,7 +75,6 @@ function payloadText(payload: Uint8Array): string {
 }
 
 function quoted(text: string): string {
-  // deno-lint-ignore no-control-regex
   return JSON.stringify(text).replace(
     /[\u007f-\u009f\u2028\u2029]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,

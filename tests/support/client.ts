@@ -128,7 +128,11 @@ export class TestClient implements AsyncDisposable {
   }
 
   /** Publishes, and does the sender's part of the handshake. */
-  async publish(topic: string, payload: string, options: { qos?: number; retain?: boolean; messageId?: number } = {}) {
+  async publish(
+    topic: string,
+    payload: string,
+    options: { qos?: number; retain?: boolean; messageId?: number } = {},
+  ): Promise<void> {
     const { qos = 0, retain = false, messageId = 1 } = options;
     await this.send({ cmd: "publish", topic, payload, qos, retain, dup: false, messageId });
     if (qos === 1) await this.expect({ cmd: "puback", messageId });
