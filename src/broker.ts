@@ -11,6 +11,7 @@ import { MqttError } from "./errors.ts";
 import { type BrokerEvent, counterOf } from "./events.ts";
 import { Message, type Payload, payloadBytes, type QoS } from "./message.ts";
 import { GuardedObservable } from "./operators/guarded.ts";
+import { serialize } from "./operators/serialize.ts";
 import { type BrokerOptions, type ResolvedOptions, resolveOptions, type RoutingOperator } from "./options.ts";
 import { Router } from "./routing/router.ts";
 import { merge, mergeMap, type Observable, Subject } from "./rx.ts";
@@ -63,6 +64,7 @@ export class Broker implements AsyncDisposable {
   readonly #retained = new RetainedMessages();
   readonly #connected = new Subject<Connection>();
   readonly #local = new Subject<Message>();
+  readonly #happened = new Subject<BrokerEvent>();
   readonly #events = new Subject<BrokerEvent>();
   readonly #counters = new Map<string, number>();
   readonly #connections = new Set<Connection>();
@@ -92,7 +94,11 @@ export class Broker implements AsyncDisposable {
     this.#router = new Router(routing, report);
     this.published = this.#router.published;
     this.routed = this.#router.routed;
-    this.events = this.#guard(this.#events);
+    // An observer of the events that fails hears of its own failure: were it told each time, that would go on for ever.
+    this.events = new GuardedObservable(
+      (error, again) => this.#report({ type: "observer-error", error }, again),
+      (s) => this.#events.subscribe(s),
+    );
     this.packets = this.#guard(trace);
     this.counters = this.#counters;
     this.closed = this.#closed.promise;
@@ -105,6 +111,7 @@ export class Broker implements AsyncDisposable {
   #compose(): void {
     const fromClients = this.#connected.pipe(mergeMap((connection) => connection.packets.pipe(converse(connection))));
     merge(fromClients, this.#local).subscribe(this.#router.incoming);
+    this.#happened.pipe(serialize()).subscribe(this.#events); // what an event leads to comes behind it
     this.#router.routed.subscribe((message) => {
       this.#retained.update(message);
       for (const subscriber of this.#index.match(message.topic)) subscriber.next(message);
@@ -211,7 +218,7 @@ export class Broker implements AsyncDisposable {
     this.#options.signal?.removeEventListener("abort", this.#abort);
     this.#report({ type: "closed" });
     this.#router.close();
-    for (const subject of [this.#end, this.#events, this.#context.trace]) subject.complete();
+    for (const subject of [this.#end, this.#happened, this.#context.trace]) subject.complete();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -225,10 +232,10 @@ export class Broker implements AsyncDisposable {
     );
   }
 
-  #report(event: BrokerEvent): void {
+  #report(event: BrokerEvent, countOnly = false): void {
     const key = counterOf(event);
     this.#counters.set(key, (this.#counters.get(key) ?? 0) + ("count" in event ? event.count : 1));
-    this.#events.next(event);
+    if (!countOnly) this.#happened.next(event);
   }
 }
 

@@ -10,13 +10,13 @@ const HELP = `Brook ${VERSION}: an MQTT broker. Serves MQTT 3.1 and 3.1.1 over T
 
 Usage: deno run --allow-net mod.ts [options]
 
-  --host HOST        address to listen on (default 127.0.0.1: this machine only)
-  --port PORT        port to listen on, 0 for any free one (default 1883)
-  --allow-anonymous  let everybody connect without a password, also from other machines
-  --trace            print every packet of every client, in (->) and out (<-)
-  --log-level LEVEL  ${logLevels.join(", ")} (default info)
-  --version          print the version
-  --help             print this`;
+      --host HOST        address to listen on (default 127.0.0.1: this machine only)
+  -p, --port PORT        port to listen on, 0 for any free one (default 1883)
+      --allow-anonymous  let everybody connect without a password, also from other machines
+      --trace            print every packet of every client, in (->) and out (<-)
+      --log-level LEVEL  ${logLevels.join(", ")} (default info)
+  -v, --version          print the version
+  -h, --help             print this`;
 
 /** A command line that can't be followed. */
 class UsageError extends Error {}
@@ -47,27 +47,31 @@ async function run(args: readonly string[]): Promise<void> {
   const settings = settingsOf(flags);
   const stop = new AbortController();
   await using broker = createBroker({ signal: stop.signal });
+  using _signals = onSignals(stop);
+  console.log(startLine(listen(broker, settings), settings));
+  // The log starts behind that line: where listening fails, the fault is the only one.
   broker.events.subscribe(logTo((line) => console.error(line), settings.logLevel));
   if (settings.trace) broker.packets.subscribe((trace) => console.log(traceLine(trace)));
-  console.log(startLine(listen(broker, settings), settings));
-  using _signals = onSignals(stop);
   await broker.closed;
 }
 
 function parse(args: readonly string[]) {
-  return parseArgs(args, {
+  const unknown = (arg: string): never => {
+    throw new UsageError(`Unknown argument "${arg}": --help lists what there is`);
+  };
+  const flags = parseArgs([...args], {
     boolean: ["allow-anonymous", "trace", "version", "help"],
     string: ["host", "port", "log-level"],
     alias: { h: "help", p: "port", v: "version" },
-    unknown(arg: string): boolean {
-      throw new UsageError(`Unknown argument "${arg}": --help lists what there is`);
-    },
+    unknown,
   });
+  for (const arg of flags._) unknown(String(arg)); // what follows "--"
+  return flags;
 }
 
 function settingsOf(flags: ReturnType<typeof parse>): Settings {
   const host = flags.host ?? "127.0.0.1", allowAnonymous = flags["allow-anonymous"];
-  if (host === "") throw new UsageError("--host needs an address, such as 127.0.0.1");
+  if (host === "") throw new UsageError(`${found("host", host)}: it needs an address, such as 127.0.0.1`);
   if (!allowAnonymous && !isLoopback(host)) {
     throw new UsageError(
       `--host ${host} would let everybody on the network in: say --allow-anonymous if that is wanted`,
@@ -84,14 +88,18 @@ function settingsOf(flags: ReturnType<typeof parse>): Settings {
 
 function portOf(text = "1883"): number {
   const port = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (!(port <= 65_535)) throw new UsageError(`--port is "${text}": it needs a number from 0 to 65535`);
+  if (!(port <= 65_535)) throw new UsageError(`${found("port", text)}: it needs a number from 0 to 65535`);
   return port;
 }
 
 function logLevelOf(text = "info"): LogLevel {
   const level = logLevels.find((level) => level === text);
-  if (!level) throw new UsageError(`--log-level is "${text}": there are ${logLevels.join(", ")}`);
+  if (!level) throw new UsageError(`${found("log-level", text)}: there are ${logLevels.join(", ")}`);
   return level;
+}
+
+function found(flag: string, text: string): string {
+  return text === "" ? `--${flag} has no value` : `--${flag} is "${text}"`;
 }
 
 function isLoopback(host: string): boolean {
@@ -111,7 +119,9 @@ function listenFault(error: unknown, host: string, port: number): string {
     return `Port ${port} of ${host} is in use: stop the program that has it, or choose another one with --port`;
   }
   if (error instanceof Deno.errors.AddrNotAvailable) return `Host "${host}" is not an address of this machine`;
-  if (error instanceof Deno.errors.NotCapable) return "Listening needs the permission --allow-net";
+  if (error instanceof Deno.errors.NotCapable) {
+    return `Listening on ${host}:${port} needs the permission --allow-net: deno run --allow-net mod.ts`;
+  }
   if (error instanceof Deno.errors.PermissionDenied) {
     return `Port ${port} may not be used: ports below 1024 need more rights; choose another one with --port`;
   }

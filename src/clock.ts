@@ -9,9 +9,9 @@ export interface Clock {
   schedule(callback: () => void, delay: number): () => void;
 }
 
-/** The clock of the machine. */
+/** The clock of the machine: not its time of day, which is set back now and then. */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: () => performance.now(),
   schedule(callback, delay) {
     const timer = setTimeout(callback, delay);
     return () => clearTimeout(timer);

@@ -1,6 +1,6 @@
 // A message on its way through the broker: what a PUBLISH carries, without the packet around it. An immutable value: an operator
 // that wants another topic or payload makes another message with `with`.
-import { captures } from "./topics/filter.ts";
+import { captures, topicNameFault } from "./topics/filter.ts";
 
 /** Quality of service: at most once, at least once, exactly once (3.1.1 section 4.3). */
 export type QoS = 0 | 1 | 2;
@@ -28,7 +28,7 @@ const encoder = new TextEncoder(), decoder = new TextDecoder();
 
 /** The bytes of a payload: text as UTF-8, bytes as a copy, anything else as JSON. */
 export function payloadBytes(payload: Payload): Uint8Array {
-  if (payload instanceof Uint8Array) return payload.slice();
+  if (payload instanceof Uint8Array) return new Uint8Array(payload); // not `slice`: that of a Buffer is a view
   return encoder.encode(typeof payload === "string" ? payload : JSON.stringify(payload));
 }
 
@@ -96,6 +96,18 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
   with(changes: Partial<MessageFields>): Message {
     return new Message({ ...fieldsOf(this), ...changes });
   }
+}
+
+/** What is wrong with what a routing operator has made, as a sentence, or `undefined`: not everybody checks types. */
+export function messageFault(message: unknown): string | undefined {
+  if (!(message instanceof Message)) {
+    return `Routing operator made ${Deno.inspect(message, { depth: 0 })}, not a Message`;
+  }
+  const { topic, payload, qos } = message;
+  if (typeof topic !== "string") return `Topic name is ${typeof topic}, not a string`;
+  if (!(payload instanceof Uint8Array)) return `Payload of "${topic}" is ${typeof payload}, not bytes`;
+  if (qos !== 0 && qos !== 1 && qos !== 2) return `QoS of "${topic}" is ${qos}, not 0, 1 or 2`;
+  return topicNameFault(topic);
 }
 
 function fieldsOf({ topic, payload, qos, retain, client }: Message): MessageFields {

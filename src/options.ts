@@ -96,6 +96,13 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
   if (!Array.isArray(routing) || routing.some((operator) => typeof operator !== "function")) {
     throw new TypeError('Option "routing" is not an array of RxJS operators');
   }
+  if (typeof limits !== "object" || limits === null) throw new TypeError('Option "limits" is not an object');
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError('Option "signal" is not an AbortSignal');
+  }
+  if (typeof clock?.now !== "function" || typeof clock.schedule !== "function") {
+    throw new TypeError('Option "clock" is not a Clock');
+  }
   return { routing: [...routing], authenticate, authorize, limits: resolveLimits(limits), signal, clock };
 }
 

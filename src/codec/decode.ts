@@ -47,11 +47,11 @@ export class Decoder {
 /** An unsupported level or name is told apart from a malformed packet here: only the former is answered [MQTT-3.1.2-2]. */
 function checkConnectHead(frame: Buffer): void {
   const start = headerLength(frame), nameEnd = start + 2 + frame.readUInt16BE(start);
-  const name = frame.toString("latin1", start + 2, nameEnd), level = frame[nameEnd];
+  const name = frame.toString("latin1", start + 2, nameEnd);
   if (name !== "MQTT" && name !== "MQIsdp") { // [MQTT-3.1.2-1]
     throw new MqttError("malformed-packet", `Protocol name is "${name.slice(0, 20)}", not "MQTT" or "MQIsdp"`);
   }
-  const expected: ProtocolLevel = name === "MQTT" ? 4 : 3;
+  const level = frame.readUInt8(nameEnd), expected: ProtocolLevel = name === "MQTT" ? 4 : 3;
   if (level !== expected) {
     throw new MqttError("unsupported-protocol-version", `Protocol level of "${name}" is ${level}, not ${expected}`);
   }
@@ -100,9 +100,9 @@ function checkPublish(packet: PublishPacket, body: Buffer): void {
   if (topic.includes("\ufffd")) requireUtf8("Topic name", body.subarray(2, 2 + body.readUInt16BE(0))); // [MQTT-3.3.2-1]
   if (qos > 0) requirePacketId(packet.cmd, packet.messageId);
   else if (dup) throw malformed("PUBLISH has DUP set at QoS 0"); // [MQTT-3.3.1-2]
-  // A view of the read buffer would change under whoever keeps it.
-  const mutable = packet as { payload: Uint8Array };
-  mutable.payload = Buffer.from(mutable.payload);
+  const mutable = packet as { payload: Uint8Array; messageId: number };
+  mutable.messageId ??= 0;
+  mutable.payload = Buffer.from(mutable.payload); // a view of the read buffer would change under whoever keeps it
 }
 
 function checkConnect(packet: ConnectPacket, body: Buffer): void {

@@ -110,24 +110,26 @@ export class Connection implements Link, Holder {
       if (count === null) return turn.run(() => this.close("connection-lost", "End of stream"));
       if (this.#ended) continue; // only waits for the other side to close
       this.#frames.received(count);
-      this.#deadline?.putOff();
       turn.run(take);
       while (!this.#ended && (this.#gate || this.#outbox.full)) await this.#pause(take);
     }
   }
 
   #takePackets(): void {
+    let heard = false;
     try {
       while (!this.#gate && !this.#ended) {
         const frame = this.#frames.next();
-        if (!frame) return;
+        if (!frame) break;
         const packet = this.#decoder.decode(frame);
+        heard = true;
         this.#watch("in", packet);
         this.packets.next(packet);
       }
     } catch (error) {
       this.fail(error);
     }
+    if (heard && this.client) this.#deadline?.putOff(); // not by mere bytes: they would put off the CONNECT for ever
   }
 
   /** Does not read on while a hook decides, or while the client does not take what it is sent. */

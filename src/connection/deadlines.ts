@@ -2,7 +2,7 @@
 // the keep-alive off) is not moved each time: it only notes the time, and is looked at again when it would have expired.
 import type { Clock } from "../clock.ts";
 
-/** The resolution in milliseconds: a deadline expires up to this much late, never early. */
+/** The resolution in milliseconds: a deadline expires less than two ticks late, never early. */
 const TICK = 250;
 
 /** A running time-out. */
@@ -14,7 +14,7 @@ export interface Deadline {
 }
 
 interface Entry {
-  readonly ticks: number;
+  readonly delay: number;
   readonly expire: () => void;
   since: number;
   bucket: number;
@@ -26,7 +26,8 @@ export class Deadlines {
   readonly #buckets = new Map<number, Set<Entry>>();
   #tick: number;
   #size = 0;
-  #ticking = false;
+  /** Stops the timer; set while it runs. */
+  #stop: (() => void) | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -36,11 +37,12 @@ export class Deadlines {
   /** Calls `expire` once `delay` milliseconds have passed without a `putOff`. */
   start(delay: number, expire: () => void): Deadline {
     if (this.#size === 0) this.#tick = this.#current();
-    const entry: Entry = { ticks: Math.ceil(delay / TICK) + 1, expire, since: this.#tick, bucket: 0 };
+    // From the clock, not from the last tick: where ticks come late, deadlines would expire early.
+    const entry: Entry = { delay, expire, since: this.#clock.now(), bucket: 0 };
     this.#size++;
     this.#insert(entry);
     this.#run();
-    return { putOff: () => entry.since = this.#tick, cancel: () => this.#remove(entry) };
+    return { putOff: () => entry.since = this.#clock.now(), cancel: () => this.#remove(entry) };
   }
 
   #current(): number {
@@ -48,7 +50,7 @@ export class Deadlines {
   }
 
   #insert(entry: Entry): void {
-    entry.bucket = entry.since + entry.ticks;
+    entry.bucket = Math.max(dueTick(entry), this.#tick + 1);
     const bucket = this.#buckets.get(entry.bucket);
     if (bucket) bucket.add(entry);
     else this.#buckets.set(entry.bucket, new Set([entry]));
@@ -59,13 +61,15 @@ export class Deadlines {
     if (!bucket?.delete(entry)) return;
     this.#size--;
     if (bucket.size === 0) this.#buckets.delete(entry.bucket);
+    if (this.#size > 0) return;
+    this.#stop?.();
+    this.#stop = undefined;
   }
 
   #run(): void {
-    if (this.#ticking || this.#size === 0) return;
-    this.#ticking = true;
-    this.#clock.schedule(() => {
-      this.#ticking = false;
+    if (this.#size === 0) return;
+    this.#stop ??= this.#clock.schedule(() => {
+      this.#stop = undefined;
       this.#advance();
       this.#run();
     }, TICK);
@@ -78,11 +82,16 @@ export class Deadlines {
   #expire(tick: number): void {
     for (const entry of this.#buckets.get(tick) ?? []) {
       this.#remove(entry);
-      if (entry.since + entry.ticks <= tick) entry.expire();
+      if (dueTick(entry) <= tick) entry.expire();
       else {
         this.#size++;
         this.#insert(entry);
       }
     }
   }
+}
+
+/** The first tick at which the whole delay has passed. */
+function dueTick({ since, delay }: Entry): number {
+  return Math.ceil((since + delay) / TICK);
 }

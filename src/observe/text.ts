@@ -7,8 +7,6 @@ import type { BrokerEvent } from "../events.ts";
 /** How many bytes of a payload are shown. */
 const SHOWN = 60;
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
 /** A packet with its client and direction: `-> ` came from the client, `<- ` goes to it. */
 export function traceLine({ direction, client, packet }: PacketTrace): string {
   return `${direction === "in" ? "->" : "<-"} ${quoted(client)} ${packetText(packet)}`;
@@ -36,7 +34,7 @@ function details(packet: Packet): string[] {
     case "publish":
       return [
         `topic=${quoted(packet.topic)} qos=${packet.qos}`,
-        ...packet.qos > 0 ? [`id=${packet.messageId}`] : [],
+        ...packet.messageId > 0 ? [`id=${packet.messageId}`] : [],
         ...flag("retain", packet.retain),
         ...flag("dup", packet.dup),
         `payload=${payloadText(packet.payload)}`,
@@ -63,22 +61,23 @@ function flag(name: string, value: boolean): string[] {
 }
 
 function payloadText(payload: Uint8Array): string {
-  const shown = payload.subarray(0, SHOWN), more = payload.length > SHOWN ? `... (${payload.length} bytes)` : "";
+  const shown = payload.subarray(0, SHOWN), cut = payload.length > SHOWN;
+  const more = cut ? `... (${payload.length} bytes)` : "";
   try {
-    // A character may have been cut at the end.
-    return quoted(utf8.decode(shown, { stream: payload.length > SHOWN })) + more;
+    // A decoder for this one payload: half of a character that was cut stays behind in it.
+    const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    return quoted(utf8.decode(shown, { stream: cut })) + more;
   } catch {
     return `0x${shown.toHex()}${more}`;
-  } finally {
-    utf8.decode();
   }
 }
 
+/** As a JSON string, without what a terminal would obey or hide: control characters, changes of direction, line separators. */
 function quoted(text: string): string {
-  return JSON.stringify(text).replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return JSON.stringify(text).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => {
+    const code = char.codePointAt(0)!.toString(16);
+    return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
+  });
 }
 
 /** An event as a sentence. */

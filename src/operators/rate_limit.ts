@@ -24,7 +24,7 @@ const BUCKETS = 10_000;
  * Lets at most `perSecond` messages of each topic pass, and drops the others.
  *
  * @param perSecond messages per second and topic; also how many may come at once
- * @throws {RangeError} where that is not a positive number
+ * @throws {RangeError} where that is not a positive, finite number
  *
  * @example
  * ```ts
@@ -37,7 +37,9 @@ export function rateLimit<T extends { readonly topic: string }>(
   perSecond: number,
   { key = (message) => message.topic, now = systemClock.now, onDrop }: RateLimitOptions<T> = {},
 ): MonoTypeOperatorFunction<T> {
-  if (!(perSecond > 0)) throw new RangeError(`Rate limit is ${perSecond}: it is more than 0 messages per second`);
+  if (!(perSecond > 0 && perSecond < Infinity)) {
+    throw new RangeError(`Rate limit is ${perSecond}: it is a number of messages per second above 0`);
+  }
   const buckets = new Map<string, Bucket>(), burst = Math.max(1, perSecond);
   const bucketOf = (name: string, time: number): Bucket => {
     let bucket = buckets.get(name);

@@ -5,7 +5,7 @@ import type { Message } from "../message.ts";
 import { GuardedObservable } from "../operators/guarded.ts";
 import { serialize } from "../operators/serialize.ts";
 import type { RoutingOperator } from "../options.ts";
-import { type Observable, Subject } from "../rx.ts";
+import { type Observable, Subject, Subscription } from "../rx.ts";
 import { Stage } from "./stage.ts";
 
 /** Composes the published messages and the user's operators into the routed messages. */
@@ -21,7 +21,10 @@ export class Router {
   readonly #published = new Subject<Message>();
   readonly #outgoing = new Subject<Message>();
   readonly #routed = new Subject<Message>();
+  readonly #running = new Subscription();
   #first: Stage | undefined;
+  /** How many stages have been added. */
+  #used = 0;
 
   constructor(operators: readonly RoutingOperator[], report: Report) {
     this.#report = report;
@@ -32,17 +35,21 @@ export class Router {
     for (const operator of operators) this.use(operator);
 
     this.#outgoing.pipe(serialize()).subscribe(this.#routed);
-    this.#published.subscribe((message) => this.#enter(this.#first, message));
-    this.incoming.pipe(serialize()).subscribe(this.#published);
+    this.incoming.pipe(serialize()).subscribe((message) => {
+      this.#published.next(message); // those who observe both streams see a message here first
+      this.#enter(this.#first, message);
+    });
   }
 
   /** Adds a stage behind the others; the result removes it. */
   use(operator: RoutingOperator): () => void {
-    const stage = new Stage(
+    const stage = new Stage({
       operator,
-      (message, from) => this.#enter(from.next, message),
-      (error, message) => this.#report({ type: "routing-error", topic: message?.topic, error }),
-    );
+      order: this.#used++,
+      running: this.#running,
+      emit: (message, from) => this.#enter(this.#behind(from), message),
+      onError: (error, message) => this.#report({ type: "routing-error", topic: message?.topic, error }),
+    });
     this.#link(this.#before(undefined), stage);
     return () => {
       if (stage.removed) return;
@@ -51,18 +58,27 @@ export class Router {
     };
   }
 
-  /** Completes both streams: nothing is routed after that. */
+  /** Completes both streams and stops the operators: nothing is routed after that. */
   close(): void {
+    this.#running.unsubscribe();
+    this.incoming.complete();
     this.#published.complete();
     this.#routed.complete();
   }
 
   #enter(stage: Stage | undefined, message: Message): void {
-    while (stage?.removed) stage = stage.next;
     if (!stage) this.#outgoing.next(message);
     else if (!stage.enter(message)) {
       this.#report({ type: "dropped", client: undefined, topic: message.topic, reason: "routing-ended", count: 1 });
     }
+  }
+
+  /** The stage behind `stage`; where that was removed, others may have come since. */
+  #behind(stage: Stage): Stage | undefined {
+    if (!stage.removed) return stage.next;
+    let next = this.#first;
+    while (next && next.order < stage.order) next = next.next;
+    return next;
   }
 
   /** The stage before `stage`, or the last one before the end. */

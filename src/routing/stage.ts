@@ -1,9 +1,22 @@
 // One stage of the routing: an RxJS operator between the stage before it and the stage behind it. Each has a subject of its own
 // as its input, so that a stage can come or go while messages flow and the others keep their state. Invariant: an operator that
 // throws is reported and subscribed again; the message that it threw at is lost, no other one.
-import type { Message } from "../message.ts";
+import { type Message, messageFault } from "../message.ts";
 import type { RoutingOperator } from "../options.ts";
-import { Subject } from "../rx.ts";
+import { Subject, type Subscription } from "../rx.ts";
+
+/** What a stage needs of its surroundings. */
+export interface StageOptions {
+  readonly operator: RoutingOperator;
+  /** The number of stages that came before it. */
+  readonly order: number;
+  /** What runs until the router closes. */
+  readonly running: Subscription;
+  /** Takes what the operator emits. */
+  readonly emit: (message: Message, from: Stage) => void;
+  /** Is told of the operator's errors, and of the message that it was at. */
+  readonly onError: (error: unknown, message: Message | undefined) => void;
+}
 
 /** A link in the chain of stages. */
 export class Stage {
@@ -11,47 +24,67 @@ export class Stage {
   next: Stage | undefined;
   /** Removed stages take nothing more, but what they still hold (a delayed message, say) goes on to the next stage. */
   removed = false;
+  /** Stages are added behind the others: those with a higher number are behind this one. */
+  readonly order: number;
   readonly #input = new Subject<Message>();
-  readonly #operator: RoutingOperator;
-  readonly #emit: (message: Message, from: Stage) => void;
-  readonly #onError: (error: unknown, message: Message | undefined) => void;
+  readonly #options: StageOptions;
   #current: Message | undefined;
 
-  constructor(
-    operator: RoutingOperator,
-    emit: (message: Message, from: Stage) => void,
-    onError: (error: unknown, message: Message | undefined) => void,
-  ) {
-    this.#operator = operator;
-    this.#emit = emit;
-    this.#onError = onError;
+  /** @throws whatever the operator throws when it is applied */
+  constructor(options: StageOptions) {
+    this.order = options.order;
+    this.#options = options;
     this.#subscribe();
   }
 
   /** Runs a message through the operator; false where that has completed and takes no more. */
   enter(message: Message): boolean {
     if (!this.#input.observed) return false;
+    const outer = this.#current;
     this.#current = message;
     this.#input.next(message);
-    this.#current = undefined;
+    this.#current = outer;
+    if (this.removed && !outer) this.#input.complete();
     return true;
   }
 
-  /** Tells the operator that no more messages will come. */
+  /** Tells the operator that no more messages will come, once it is through with the one that it is at. */
   remove(): void {
     this.removed = true;
-    this.#input.complete();
+    if (!this.#current) this.#input.complete();
   }
 
   #subscribe(): void {
+    const { operator, running } = this.#options;
     let subscribing = true;
-    this.#operator(this.#input).subscribe({
-      next: (message) => this.#emit(message, this),
-      error: (error) => {
-        this.#onError(error, this.#current);
-        if (!subscribing && !this.removed) this.#subscribe(); // one that fails at once would fail for ever
-      },
-    });
+    running.add(
+      operator(this.#input).subscribe({
+        next: (message) => this.#emit(message),
+        error: (error) => {
+          this.#fail(error);
+          if (!subscribing && !this.removed) this.#restart(); // one that fails at once would fail for ever
+        },
+      }),
+    );
     subscribing = false;
+  }
+
+  /** What an operator has made itself is looked at: it would fail at each of its subscribers, or at their clients. */
+  #emit(message: Message): void {
+    const fault = message === this.#current ? undefined : messageFault(message);
+    if (fault) this.#fail(new TypeError(fault));
+    else this.#options.emit(message, this);
+  }
+
+  #restart(): void {
+    try {
+      this.#subscribe();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#options.onError(error, this.#current);
   }
 }

@@ -19,7 +19,7 @@ export interface QueueLimits {
 
 /** The messages that wait in one session. */
 export class DeliveryQueue {
-  #entries: (Delivery | Replay)[] = [];
+  #entries: (Delivery | Replay | undefined)[] = [];
   #head = 0;
   #messages = 0;
   #bytes = 0;
@@ -67,7 +67,7 @@ export class DeliveryQueue {
   }
 
   #drop(): void {
-    this.#head++;
+    this.#entries[this.#head++] = undefined; // not held until the next copy
     if (this.#head === this.#entries.length || this.#head > 1024 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);
       this.#head = 0;

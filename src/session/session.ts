@@ -90,7 +90,7 @@ export class Session {
 
   /** Sends the retained messages that match a filter, as fast as the client takes them [MQTT-3.3.1-6]. */
   replay(filter: string, qos: QoS): void {
-    this.#queue.pushReplay(replay(this.#context.retained, filter, qos));
+    this.#queue.pushReplay(replay(this.#context.retained.matching(filter), qos));
     this.resume();
   }
 
@@ -149,8 +149,8 @@ export class Session {
   }
 }
 
-function* replay(retained: RetainedMessages, filter: string, qos: QoS): Generator<Delivery, void, undefined> {
-  for (const message of retained.matching(filter)) {
+function* replay(retained: Iterable<Message>, qos: QoS): Generator<Delivery, void, undefined> {
+  for (const message of retained) {
     yield { message, qos: lower(message.qos, qos), retain: true }; // [MQTT-3.3.1-8]
   }
 }

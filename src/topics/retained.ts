@@ -5,12 +5,15 @@ import type { Message } from "../message.ts";
 class Level {
   readonly children = new Map<string, Level>();
   message: Message | undefined;
+  /** The number of the update that set the message. */
+  version = 0;
 }
 
 /** The retained messages of a broker. */
 export class RetainedMessages {
   readonly #root = new Level();
   #size = 0;
+  #version = 0;
 
   /** How many messages are retained. */
   get size(): number {
@@ -32,8 +35,10 @@ export class RetainedMessages {
       level = child;
     }
     if (!level.message) this.#size++;
-    // A copy of the payload: the message may be a small view of a large buffer, which it would keep alive.
-    level.message = message.with({ payload: message.payload.slice() });
+    // A copy of the payload: the message may be a small view of a large buffer, which it would keep alive. Not by `slice`, which
+    // makes another view where the payload is a Buffer.
+    level.message = message.with({ payload: new Uint8Array(message.payload) });
+    level.version = ++this.#version;
   }
 
   #delete(topic: string): void {
@@ -52,14 +57,21 @@ export class RetainedMessages {
     }
   }
 
-  /** The retained messages that match a filter, found one by one as they are asked for. */
-  *matching(filter: string): Generator<Message, void, undefined> {
+  /**
+   * The retained messages that match a filter, found one by one as they are asked for. One that comes after this call is left
+   * out: a subscriber gets it when it is published, and getting it here would be out of order [MQTT-4.6.0-6].
+   */
+  matching(filter: string): Generator<Message, void, undefined> {
+    return this.#find(filter, this.#version);
+  }
+
+  *#find(filter: string, version: number): Generator<Message, void, undefined> {
     const wanted = filter.split("/");
     const pending: { level: Level; depth: number }[] = [{ level: this.#root, depth: 0 }];
     for (let step = pending.pop(); step; step = pending.pop()) {
       const { level, depth } = step, name = wanted[depth];
       if (depth === wanted.length || name === "#") {
-        if (level.message) yield level.message;
+        if (level.message && level.version <= version) yield level.message;
       }
       if (name === "#") {
         for (const child of this.#visible(level)) pending.push({ level: child, depth });

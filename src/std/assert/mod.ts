@@ -1,5 +1,6 @@
 // A stand-in for jsr:@std/assert, on node:assert: the functions that our tests use, with the same names, arguments and
-// behaviour, for networks that do not reach JSR. Deleting "links" in deno.json goes back to JSR's own.
+// behaviour, for networks that do not reach JSR. Deleting "links" in deno.json goes back to JSR's own. (`msg!` is for the
+// types of node:assert that @types/node declares: some packages bring them along, and they take no undefined message.)
 import assertions from "node:assert/strict";
 
 /** Thrown by a failed assertion. */
@@ -19,17 +20,17 @@ export function assert(expr: unknown, msg = ""): asserts expr {
 
 /** Throws unless both are deeply equal. */
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
-  assertions.deepStrictEqual(actual, expected, msg);
+  assertions.deepStrictEqual(actual, expected, msg!);
 }
 
 /** Throws where both are deeply equal. */
 export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
-  assertions.notDeepStrictEqual(actual, expected, msg);
+  assertions.notDeepStrictEqual(actual, expected, msg!);
 }
 
 /** Throws unless both are the same value, as `Object.is` sees it. */
 export function assertStrictEquals<T>(actual: unknown, expected: T, msg?: string): asserts actual is T {
-  assertions.strictEqual(actual, expected, msg);
+  assertions.strictEqual(actual, expected, msg!);
 }
 
 /** Throws where `actual` is null or undefined. */
@@ -44,7 +45,7 @@ export function assertStringIncludes(actual: string, expected: string, msg?: str
 
 /** Throws unless `actual` matches `expected`. */
 export function assertMatch(actual: string, expected: RegExp, msg?: string): void {
-  assertions.match(actual, expected, msg);
+  assertions.match(actual, expected, msg!);
 }
 
 /** Throws unless `actual` is greater than `expected`. */

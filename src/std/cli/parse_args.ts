@@ -12,7 +12,7 @@ export interface ParseOptions<B extends string, S extends string> {
   alias?: Record<string, string>;
   /** What a flag is worth that was not given. */
   default?: Record<string, unknown>;
-  /** Called for every flag and positional argument that was not declared; returning false leaves it out of the result. */
+  /** Called for every flag and argument that was not declared, up to `--`; returning false leaves it out of the result. */
   unknown?: (arg: string, key?: string, value?: unknown) => unknown;
 }
 
@@ -28,22 +28,23 @@ export function parseArgs<B extends string = never, S extends string = never>(
   options: ParseOptions<B, S> = {},
 ): Args<B, S> {
   const booleans: readonly string[] = options.boolean ?? [], strings: readonly string[] = options.string ?? [];
-  const long = (name: string) => options.alias?.[name] ?? name;
-  const declared: Record<string, { type: "boolean" | "string" }> = {};
+  const declared: Record<string, { type: "boolean" | "string"; short?: string }> = {};
   for (const name of booleans) declared[name] = { type: "boolean" };
   for (const name of strings) declared[name] = { type: "string" };
-  const tokens = parse({
-    args: args.map((arg) => /^-[a-zA-Z]$/.test(arg) && declared[long(arg[1]!)] ? `--${long(arg[1]!)}` : arg),
-    options: declared,
-    strict: false,
-    tokens: true,
-  }).tokens;
+  for (const [short, name] of Object.entries(options.alias ?? {})) declared[name]!.short = short;
+  // What starts with a dash is no value of the flag before it, which node:util would take it for.
+  const spelled = args.map((arg, i) => {
+    const name = strings.find((name) => arg === `--${name}` || arg === `-${declared[name]!.short}`);
+    return name && args[i + 1]?.startsWith("-") ? `--${name}=` : arg;
+  });
+  const { tokens } = parse({ args: spelled, options: declared, strict: false, tokens: true });
+  const end = tokens.findIndex(({ kind }) => kind === "option-terminator");
 
   const result: Record<string, unknown> & { _: (string | number)[] } = { _: [], ...options.default };
   for (const name of booleans) result[name] ??= false;
-  for (const token of tokens) {
+  for (const [i, token] of tokens.entries()) {
     if (token.kind === "positional") {
-      if (options.unknown?.(token.value) !== false) result._.push(token.value);
+      if (end >= 0 && i > end || options.unknown?.(token.value) !== false) result._.push(token.value);
     } else if (token.kind === "option") {
       const known = declared[token.name];
       const value = known?.type === "boolean" ? token.value !== "false" : token.value ?? (known ? "" : true);

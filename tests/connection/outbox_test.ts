@@ -1,0 +1,189 @@
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { ChunkPool, Outbox, type OutboxOptions } from "../../src/connection/outbox.ts";
+import { Turn } from "../../src/turn.ts";
+import { settle } from "../support/clock.ts";
+
+const encode = (text: string) => new TextEncoder().encode(text),
+  decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+/** An outbox and the socket that it writes to: each write waits until the test lets it go. */
+class Scene {
+  readonly turn = new Turn();
+  readonly outbox: Outbox;
+  /** What was asked to be written, one entry for each write. */
+  readonly writes: string[] = [];
+  readonly errors: unknown[] = [];
+  rooms = 0;
+  #pending: PromiseWithResolvers<number> | undefined;
+
+  constructor(options: Partial<OutboxOptions> = {}) {
+    this.outbox = new Outbox({
+      turn: this.turn,
+      pool: new ChunkPool(),
+      limit: 10,
+      write: (bytes) => this.#write(bytes),
+      onRoom: () => this.rooms++,
+      onError: (error) => this.errors.push(error),
+      ...options,
+    });
+  }
+
+  #write(bytes: Uint8Array): Promise<number> {
+    if (this.#pending) throw new Error("Two writes at a time");
+    this.writes.push(decode(bytes));
+    return (this.#pending = Promise.withResolvers()).promise;
+  }
+
+  /** Appends in one turn. */
+  send(...texts: readonly string[]): void {
+    this.turn.run(() => texts.forEach((text) => this.outbox.append(encode(text))));
+  }
+
+  /** Has the write that is under way take so many bytes, all by default. */
+  async written(count: number = this.writes.at(-1)!.length): Promise<void> {
+    const pending = this.#pending!;
+    this.#pending = undefined;
+    pending.resolve(count);
+    await settle();
+  }
+
+  /** Has the write that is under way fail. */
+  async fail(error: Error): Promise<void> {
+    this.#pending!.reject(error);
+    await settle();
+  }
+}
+
+Deno.test("What is appended in one turn goes out in one write, at its end", () => {
+  const { outbox, turn, writes } = new Scene();
+  turn.run(() => {
+    outbox.append(encode("ab"));
+    outbox.append(encode("cd"));
+    assertEquals(writes, []);
+  });
+  assertEquals(writes, ["abcd"]);
+});
+
+Deno.test("What is appended outside of a turn goes out with the microtasks", async () => {
+  const { outbox, writes } = new Scene();
+  outbox.append(encode("ab"));
+  outbox.append(encode("cd"));
+  assertEquals(writes, []);
+  await Promise.resolve();
+  assertEquals(writes, ["abcd"]);
+});
+
+Deno.test("There is one write at a time: what comes meanwhile goes out together, in order", async () => {
+  const scene = new Scene();
+  for (const text of ["a", "b", "c"]) scene.send(text);
+  assertEquals(scene.writes, ["a"]);
+  await scene.written();
+  scene.send("d");
+  await scene.written();
+  await scene.written();
+  assertEquals(scene.writes, ["a", "bc", "d"]);
+});
+
+Deno.test("A write that takes a part is followed by one with the rest", async () => {
+  const scene = new Scene();
+  scene.send("abcdef");
+  await scene.written(2);
+  await scene.written(1);
+  scene.send("g");
+  await scene.written();
+  await scene.written();
+  assertEquals(scene.writes, ["abcdef", "cdef", "def", "g"]);
+});
+
+Deno.test("It is full above its limit, and says once that there is room again", async () => {
+  const scene = new Scene();
+  scene.send("0123456789");
+  assertEquals(scene.outbox.full, false);
+  scene.send("x");
+  assertEquals(scene.outbox.full, true);
+  await scene.written(1);
+  assertEquals([scene.outbox.full, scene.rooms], [false, 1]);
+  await scene.written(9);
+  await scene.written();
+  assertEquals([scene.writes, scene.rooms], [["0123456789", "123456789", "x"], 1]);
+});
+
+Deno.test("What is appended where there is room again goes out behind the rest", async () => {
+  const scene: Scene = new Scene({ onRoom: () => scene.send("more") });
+  scene.send("0123456789", "x");
+  assertEquals(scene.outbox.full, true);
+  await scene.written(5);
+  await scene.written();
+  assertEquals(scene.writes, ["0123456789x", "56789x", "more"]);
+});
+
+Deno.test("emptied() waits until everything is written, also what is appended meanwhile", async () => {
+  const scene = new Scene(), done: string[] = [];
+  await scene.outbox.emptied();
+  scene.send("a");
+  scene.outbox.emptied().then(() => done.push("emptied"));
+  scene.send("b");
+  await scene.written();
+  assertEquals(done, []);
+  await scene.written();
+  assertEquals(done, ["emptied"]);
+});
+
+Deno.test("A write that fails is reported once; then nothing is kept or written, and nobody waits", async () => {
+  const scene = new Scene(), error = new Deno.errors.BrokenPipe("gone"), done: string[] = [];
+  scene.send("0123456789", "x");
+  assertEquals(scene.outbox.full, true);
+  scene.outbox.emptied().then(() => done.push("emptied"));
+  await scene.fail(error);
+  scene.send("more");
+  await scene.outbox.emptied();
+  assertEquals([scene.errors, scene.writes, done], [[error], ["0123456789x"], ["emptied"]]);
+  assertEquals(scene.outbox.full, false);
+});
+
+Deno.test("A write that throws at once is a write that fails", async () => {
+  const scene = new Scene({
+    write() {
+      throw new TypeError("not a socket");
+    },
+  });
+  scene.send("a");
+  await settle();
+  assertEquals(scene.errors.map(String), ["TypeError: not a socket"]);
+});
+
+Deno.test("A shared PUBLISH gets the packet identifier and the DUP flag of this client alone", () => {
+  const { outbox, turn, writes } = new Scene(),
+    frame = { bytes: Uint8Array.from([0x32, 5, 0, 1, 0x61, 0, 1]), idAt: 5 };
+  turn.run(() => {
+    outbox.append(encode("before"));
+    outbox.appendPublish(frame, 0x4142, true);
+    outbox.appendPublish({ bytes: frame.bytes, idAt: 0 }, 0, false);
+  });
+  assertEquals(writes, ["before" + "\x3a\x05\0\x01aAB" + "\x32\x05\0\x01a\0\x01"]);
+  assertEquals([...frame.bytes], [0x32, 5, 0, 1, 0x61, 0, 1]);
+});
+
+Deno.test("Order and bytes stay right from a few bytes to more than any chunk", async () => {
+  const sizes = [1, 511, 512, 513, 65_000, 65_536, 65_537, 200_000], scene = new Scene();
+  const texts = sizes.map((size, i) => String(i).repeat(size));
+  scene.send(...texts);
+  await scene.written();
+  for (const text of texts) scene.send(text);
+  await scene.written();
+  await scene.written(100_000);
+  await scene.written();
+  const whole = texts.join(""), [first, second, third, rest] = scene.writes;
+  assertStrictEquals(first, whole);
+  assertStrictEquals(second! + third!, whole);
+  assertStrictEquals(rest, third!.slice(100_000));
+});
+
+Deno.test("A chunk that went out is filled again by another outbox", () => {
+  const pool = new ChunkPool(), chunk = pool.take(1000);
+  pool.give(chunk);
+  assertStrictEquals(pool.take(2000), chunk);
+  const small = pool.take(10), large = pool.take(100_000);
+  for (const other of [small, large]) pool.give(other);
+  assertEquals([pool.take(1000).length, small.length, large.length], [65_536, 512, 100_000]);
+});

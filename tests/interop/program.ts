@@ -1,0 +1,89 @@
+// A program that speaks MQTT, as the tests drive it: whichever it is, it subscribes, publishes, leaves and is killed in one way.
+// Invariant: where a promise resolves, the broker knows of it too, by an acknowledgement or by what its log says.
+import type { QoS } from "../../src/message.ts";
+import type { BrokerProcess, Process } from "../support/process.ts";
+
+/** A message. */
+export interface Message {
+  readonly topic: string;
+  readonly payload: string;
+  readonly qos: QoS;
+  readonly retain: boolean;
+}
+
+/** The protocol levels of MQTT 3.1, 3.1.1 and 5.0. */
+export type Level = 3 | 4 | 5;
+
+/** How a subscriber connects, and what it subscribes to. */
+export interface SubscriberOptions {
+  /** The client identifier. */
+  readonly id: string;
+  /** Topic filters; none of them: it only takes what its session holds. */
+  readonly filters: readonly string[];
+  readonly qos: QoS;
+  /** Default true. */
+  readonly clean?: boolean;
+  readonly will?: Message;
+  /** Default 4. */
+  readonly level?: Level;
+}
+
+/** A client that has subscribed. */
+export interface Subscriber extends AsyncDisposable {
+  /** The next message. */
+  next(): Promise<Message>;
+  /** Reads nothing any more, and so acknowledges nothing. */
+  freeze(): void;
+  /** Says DISCONNECT. */
+  leave(): Promise<void>;
+  /** Ends without a word. */
+  kill(): Promise<void>;
+}
+
+/** A program. */
+export interface Program {
+  readonly name: string;
+  readonly installed: boolean;
+  /** Connects a subscriber; resolves when the broker has acknowledged its subscriptions. */
+  subscribe(broker: BrokerProcess, options: SubscriberOptions): Promise<Subscriber>;
+  /** Publishes messages in order, and disconnects. */
+  publish(broker: BrokerProcess, messages: readonly Message[], level?: Level): Promise<void>;
+}
+
+/** Resolves when the broker has noticed that a client has left in this way. */
+export async function gone(broker: BrokerProcess, id: string, how: "disconnect" | "connection-lost"): Promise<void> {
+  await broker.logged(`Client ${JSON.stringify(id)} disconnected: ${how} `);
+}
+
+/** A subscriber that is a process of its own: what differs from program to program is how it is ready, read and told to leave. */
+export async function subscriberProcess(
+  broker: BrokerProcess,
+  id: string,
+  process: Process,
+  { ready, next, leave }: { ready(): Promise<unknown>; next(): Promise<Message>; leave(): void },
+): Promise<Subscriber> {
+  await using unlessReady = new AsyncDisposableStack();
+  unlessReady.use(process);
+  await ready();
+  unlessReady.move();
+  return {
+    next,
+    freeze: () => process.signal("SIGSTOP"),
+    async leave() {
+      leave();
+      await gone(broker, id, "disconnect");
+    },
+    async kill() {
+      await process.kill();
+      await gone(broker, id, "connection-lost");
+    },
+    [Symbol.asyncDispose]: () => process.kill(),
+  };
+}
+
+let publishers = 0;
+
+/** A client identifier that nobody else has. */
+export function publisherId(): string {
+  return `publisher-${++publishers}`;
+}

@@ -1,0 +1,36 @@
+import { assertEquals } from "@std/assert";
+import { createBroker, type PacketTrace, rx } from "../../mod.ts";
+import { connected } from "../support/client.ts";
+
+Deno.test("published shows each message before routed does, whoever was subscribed first", async () => {
+  await using broker = createBroker({
+    routing: [rx.map((message) => message.with({ topic: `new/${message.topic}` }))],
+  });
+  const seen: string[] = [];
+  broker.routed.subscribe(({ topic }) => {
+    seen.push(`routed ${topic}`);
+    if (topic === "new/a") broker.publish("b", "");
+  });
+  broker.published.subscribe(({ topic }) => seen.push(`published ${topic}`));
+  await broker.publish("a", "");
+  assertEquals(seen, ["published a", "routed new/a", "published b", "routed new/b"]);
+});
+
+Deno.test("packets shows the packets of every client in both directions, a PUBLISH at QoS 0 with packet identifier 0", async () => {
+  await using broker = createBroker();
+  const client = await connected(broker, "c"), seen: PacketTrace[] = [];
+  broker.packets.subscribe((trace) => seen.push(trace));
+  await client.subscribe("t");
+  await client.publish("t", "hello");
+  await client.expect({ cmd: "publish", topic: "t" });
+  await client.disconnect();
+  assertEquals(seen.map(({ direction, client, packet }) => [direction, client, packet.cmd]), [
+    ["in", "c", "subscribe"],
+    ["out", "c", "suback"],
+    ["in", "c", "publish"],
+    ["out", "c", "publish"],
+    ["in", "c", "disconnect"],
+  ]);
+  const ids = seen.flatMap(({ packet }) => packet.cmd === "publish" ? [packet.messageId] : []);
+  assertEquals(ids, [0, 0]);
+});

@@ -1,0 +1,53 @@
+import { assertEquals, assertIsError, assertStrictEquals, assertThrows } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { Message, type Payload, payloadBytes } from "../src/message.ts";
+
+const message = new Message({ topic: "a/b", payload: payloadBytes("x"), qos: 1, retain: true, client: "c" });
+
+const payloads: readonly (readonly [what: string, payload: Payload, text: string])[] = [
+  ["text", "grün", "grün"],
+  ["empty text", "", ""],
+  ["bytes", new Uint8Array([0x61, 0x62]), "ab"],
+  ["a Buffer", Buffer.from("ab"), "ab"],
+  ["a number", 21.5, "21.5"],
+  ["a boolean", false, "false"],
+  ["null", null, "null"],
+  ["a list", [1, "two"], '[1,"two"]'],
+  ["an object", { celsius: 21 }, '{"celsius":21}'],
+];
+
+for (const [what, payload, text] of payloads) {
+  Deno.test(`A payload of ${what} becomes bytes`, () => {
+    assertEquals(message.with({ payload: payloadBytes(payload) }).text(), text);
+  });
+}
+
+for (const bytes of [new Uint8Array([1, 2]), Buffer.from([1, 2])]) {
+  Deno.test(`payloadBytes() copies a ${bytes.constructor.name}: its owner may write to it afterwards`, () => {
+    const copy = payloadBytes(bytes);
+    bytes[0] = 9;
+    assertEquals([...copy], [1, 2]);
+    bytes[0] = 1;
+  });
+}
+
+Deno.test("with() changes some parts and leaves the others, and the message itself", () => {
+  const { topic, payload, qos, retain, client } = message.with({ topic: "c", qos: 2, client: undefined });
+  assertEquals([topic, qos, retain, client], ["c", 2, true, undefined]);
+  assertStrictEquals(payload, message.payload);
+  assertEquals([message.topic, message.qos, message.client], ["a/b", 1, "c"]);
+});
+
+Deno.test("json() reads the payload, and names the topic where it is not JSON", () => {
+  assertEquals(message.with({ payload: payloadBytes({ a: [1] }) }).json(), { a: [1] });
+  const error = assertThrows(() => message.json(), SyntaxError, 'Payload of "a/b" is not JSON: ');
+  assertIsError(error.cause, SyntaxError);
+});
+
+Deno.test("text() replaces what is not UTF-8", () => {
+  assertEquals(message.with({ payload: new Uint8Array([0x61, 0xff]) }).text(), "a\ufffd");
+});
+
+Deno.test("captures are those of the filter that the message was observed through", () => {
+  assertEquals([message.captures, new Message(message, "+/b").captures], [[], ["a"]]);
+});

@@ -1,0 +1,123 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import type { BrokerEvent } from "../../src/events.ts";
+import { levelOf, type LogLevel, logLevels, logTo } from "../../src/observe/log.ts";
+
+const client = "c",
+  remote = "1.2.3.4:5",
+  topic = "a/b",
+  filter = "a/#",
+  error = new TypeError("no"),
+  detail = "Because";
+const connected = {
+  type: "connected",
+  client,
+  remote,
+  username: undefined,
+  protocolLevel: 4,
+  clean: true,
+  sessionPresent: false,
+  keepAlive: 60,
+} as const;
+
+type Line = readonly [event: BrokerEvent, level: LogLevel, text: string];
+
+/** Every type of event; a missing one is an error of types. */
+const lines: { readonly [type in BrokerEvent["type"]]: readonly Line[] } = {
+  "listening": [[
+    { type: "listening", address: "mqtt://127.0.0.1:1883" },
+    "info",
+    "Listening on mqtt://127.0.0.1:1883",
+  ]],
+  "connected": [
+    [connected, "info", 'Client "c" connected from 1.2.3.4:5: MQTT 3.1.1, clean session, keep alive 60 s'],
+    [
+      { ...connected, username: "u", protocolLevel: 3, clean: false },
+      "info",
+      'Client "c" connected as "u" from 1.2.3.4:5: MQTT 3.1, new session, keep alive 60 s',
+    ],
+    [
+      { ...connected, clean: false, sessionPresent: true },
+      "info",
+      'Client "c" connected from 1.2.3.4:5: MQTT 3.1.1, session resumed, keep alive 60 s',
+    ],
+  ],
+  "refused": [
+    [
+      { type: "refused", client, remote, reason: "not-authorized", detail },
+      "warn",
+      'Refused client "c" from 1.2.3.4:5: not-authorized (Because)',
+    ],
+    [
+      { type: "refused", client: undefined, remote, reason: "malformed-packet", detail },
+      "warn",
+      "Refused a connection from 1.2.3.4:5: malformed-packet (Because)",
+    ],
+  ],
+  "disconnected": (["disconnect", "connection-lost", "server-shutting-down", "keep-alive-timeout"] as const).map((
+    reason,
+  ) => [
+    { type: "disconnected", client, remote, reason, detail: 'Saw "x"' },
+    reason === "keep-alive-timeout" ? "warn" : "info",
+    `Client "c" disconnected: ${reason} (Saw "x")`,
+  ]),
+  "subscribed": [[{ type: "subscribed", client, filter, qos: 1 }, "debug", 'Client "c" subscribed to "a/#" at QoS 1']],
+  "unsubscribed": [[{ type: "unsubscribed", client, filter }, "debug", 'Client "c" unsubscribed from "a/#"']],
+  "denied": [[
+    { type: "denied", action: "subscribe", client, topic: filter, reason: "not-authorized" },
+    "warn",
+    'Client "c" may not subscribe "a/#": not-authorized',
+  ]],
+  "dropped": [
+    [
+      { type: "dropped", client, topic, reason: "queue-full", count: 1 },
+      "warn",
+      'Dropped a message on "a/b" for client "c": queue-full',
+    ],
+    [
+      { type: "dropped", client, topic: undefined, reason: "session-ended", count: 3 },
+      "warn",
+      'Dropped 3 messages for client "c": session-ended',
+    ],
+    [
+      { type: "dropped", client: undefined, topic, reason: "routing-ended", count: 1 },
+      "warn",
+      'Dropped a message on "a/b": routing-ended',
+    ],
+    [
+      { type: "dropped", client, topic, reason: "client-offline", count: 1 },
+      "debug",
+      'Dropped a message on "a/b" for client "c": client-offline',
+    ],
+  ],
+  "routing-error": [
+    [{ type: "routing-error", topic, error }, "error", 'Routing operator failed on "a/b": TypeError: no'],
+    [{ type: "routing-error", topic: undefined, error: "no" }, "error", "Routing operator failed: no"],
+  ],
+  "observer-error": [[{ type: "observer-error", error: undefined }, "error", "Observer failed: undefined"]],
+  "hook-error": [[
+    { type: "hook-error", hook: "authenticate", error },
+    "error",
+    'Hook "authenticate" failed: TypeError: no',
+  ]],
+  "closed": [[{ type: "closed" }, "info", "Closed"]],
+};
+
+for (const [event, level, text] of Object.values(lines).flat()) {
+  Deno.test(`An event is logged as ${level}: ${text}`, () => {
+    const written: string[] = [];
+    logTo((line) => written.push(line), "debug")(event);
+    assertEquals([written.length, levelOf(event)], [1, level]);
+    const [time, ...rest] = written[0]!.split(" ");
+    assertMatch(time!, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    assertEquals(rest.join(" "), `${level.padEnd(5)} ${text}`);
+  });
+}
+
+for (const [i, level] of logLevels.entries()) {
+  Deno.test(`The log of level ${level} shows ${logLevels.slice(0, i + 1).join(", ")}`, () => {
+    const written: string[] = [], log = logTo((line) => written.push(line), level);
+    for (const [event] of Object.values(lines).flat()) log(event);
+    const levels = new Set(written.map((line) => line.split(" ")[1]));
+    assertEquals([...levels].sort(), logLevels.slice(0, i + 1).sort());
+  });
+}

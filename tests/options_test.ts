@@ -1,0 +1,109 @@
+import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { createBroker } from "../mod.ts";
+import { systemClock } from "../src/clock.ts";
+import { type BrokerOptions, type Limits, resolveOptions, type Size } from "../src/options.ts";
+import { VirtualClock } from "./support/clock.ts";
+
+const KiB = 1024, MiB = 1024 * KiB;
+
+Deno.test("Every option has a default", () => {
+  assertEquals(resolveOptions({}), {
+    routing: [],
+    authenticate: undefined,
+    authorize: undefined,
+    limits: {
+      connections: 100_000,
+      connectTimeout: 10_000,
+      connectPacket: 64 * KiB,
+      packet: MiB,
+      inflight: 100,
+      queuedMessages: 10_000,
+      queuedBytes: 16 * MiB,
+      outbox: MiB,
+    },
+    signal: undefined,
+    clock: systemClock,
+  });
+});
+
+Deno.test("What is given is taken, and the list of operators is copied", () => {
+  const operator = <T>(source: T) => source, routing = [operator], clock = new VirtualClock();
+  const { signal } = new AbortController(), authenticate = () => true, authorize = () => false;
+  const resolved = resolveOptions({ routing, authenticate, authorize, signal, clock, limits: { inflight: 7 } });
+  routing.push(operator);
+  assertEquals([resolved.routing.length, resolved.limits.inflight, resolved.limits.queuedMessages], [1, 7, 10_000]);
+  for (const [name, given] of Object.entries({ authenticate, authorize, signal, clock })) {
+    assertStrictEquals(resolved[name as keyof BrokerOptions], given);
+  }
+});
+
+const sizes: readonly (readonly [size: Size, bytes: number])[] = [
+  [2048, 2048],
+  ["2048", 2048],
+  ["64KiB", 64 * KiB],
+  ["1.5MiB", 1.5 * MiB],
+  ["1GiB", 1024 * MiB],
+  ["2000.7", 2000],
+];
+
+for (const [size, bytes] of sizes) {
+  Deno.test(`A limit of ${JSON.stringify(size)} is ${bytes} bytes`, () => {
+    assertEquals(resolveOptions({ limits: { outbox: size } }).limits.outbox, bytes);
+  });
+}
+
+const known =
+  "there are connections, connectTimeout, connectPacket, packet, inflight, queuedMessages, queuedBytes, outbox";
+const notASize = 'not a number or a size such as "64KiB"';
+
+/** Options as somebody may give them who does not check types. */
+type Unchecked = { readonly [option in keyof BrokerOptions | "port"]?: unknown };
+
+const faults: readonly (readonly [options: Unchecked, type: typeof TypeError | typeof RangeError, message: string])[] =
+  [
+    [
+      { port: 1883 },
+      TypeError,
+      'Unknown option "port": there are routing, authenticate, authorize, limits, signal, clock',
+    ],
+    [{ routing: (x: unknown) => x }, TypeError, 'Option "routing" is not an array of RxJS operators'],
+    [{ routing: ["filter"] }, TypeError, 'Option "routing" is not an array of RxJS operators'],
+    [{ authenticate: true }, TypeError, 'Option "authenticate" is not a function'],
+    [{ authorize: null }, TypeError, 'Option "authorize" is not a function'],
+    [{ limits: null }, TypeError, 'Option "limits" is not an object'],
+    [{ signal: new AbortController() }, TypeError, 'Option "signal" is not an AbortSignal'],
+    [{ clock: Date }, TypeError, 'Option "clock" is not a Clock'],
+    [{ limits: { clients: 1 } }, TypeError, `Unknown limit "clients": ${known}`],
+    [{ limits: { constructor: 1 } }, TypeError, `Unknown limit "constructor": ${known}`],
+    [{ limits: { outbox: "lots" } }, TypeError, `Limit "outbox" is "lots", ${notASize}`],
+    [{ limits: { outbox: "64kB" } }, TypeError, `Limit "outbox" is "64kB", ${notASize}`],
+    [{ limits: { outbox: "" } }, TypeError, `Limit "outbox" is "", ${notASize}`],
+    [{ limits: { outbox: "-1KiB" } }, TypeError, `Limit "outbox" is "-1KiB", ${notASize}`],
+    [{ limits: { packet: true } }, TypeError, `Limit "packet" is "true", ${notASize}`],
+    [{ limits: { packet: "1GiB" } }, RangeError, 'Limit "packet" is 1073741824: it ranges from 64 to 268435460'],
+    [{ limits: { packet: 63 } }, RangeError, 'Limit "packet" is 63: it ranges from 64 to 268435460'],
+    [{ limits: { packet: NaN } }, RangeError, 'Limit "packet" is NaN: it ranges from 64 to 268435460'],
+    [{ limits: { connectPacket: 0 } }, RangeError, 'Limit "connectPacket" is 0: it ranges from 64 to 268435460'],
+    [{ limits: { connections: 0 } }, RangeError, 'Limit "connections" is 0: it ranges from 1 to Infinity'],
+    [{ limits: { connectTimeout: 0 } }, RangeError, 'Limit "connectTimeout" is 0: it ranges from 1 to Infinity'],
+    [{ limits: { inflight: 0 } }, RangeError, 'Limit "inflight" is 0: it ranges from 1 to 65535'],
+    [{ limits: { inflight: 65_536 } }, RangeError, 'Limit "inflight" is 65536: it ranges from 1 to 65535'],
+    [{ limits: { queuedMessages: -1 } }, RangeError, 'Limit "queuedMessages" is -1: it ranges from 0 to Infinity'],
+    [{ limits: { queuedBytes: -1 } }, RangeError, 'Limit "queuedBytes" is -1: it ranges from 0 to Infinity'],
+    [{ limits: { outbox: 1023 } }, RangeError, 'Limit "outbox" is 1023: it ranges from 1024 to Infinity'],
+  ];
+
+for (const [options, type, message] of faults) {
+  Deno.test(`createBroker() refuses its options: ${message}`, () => {
+    assertEquals(assertThrows(() => createBroker(options as BrokerOptions), type).message, message);
+  });
+}
+
+Deno.test("The ends of a range belong to it", () => {
+  const least: Limits = { packet: 64, connectPacket: 64, inflight: 1, queuedMessages: 0, queuedBytes: 0, outbox: 1024 };
+  const greatest: Limits = { packet: 268_435_460, inflight: 65_535, queuedMessages: Infinity, connections: Infinity };
+  for (const limits of [least, greatest]) {
+    const resolved = resolveOptions({ limits }).limits;
+    for (const [name, value] of Object.entries(limits)) assertEquals(resolved[name as keyof Limits], value, name);
+  }
+});

@@ -1,0 +1,100 @@
+import { assert, assertEquals } from "@std/assert";
+import v8 from "node:v8";
+import vm from "node:vm";
+import { Message } from "../../src/message.ts";
+import { type Delivery, DeliveryQueue } from "../../src/session/queue.ts";
+import { settle } from "../support/clock.ts";
+
+const limits = { queuedMessages: 1000, queuedBytes: 1_000_000 };
+
+function delivery(topic: string, bytes = 0): Delivery {
+  const message = new Message({ topic, payload: new Uint8Array(bytes), qos: 1, retain: false, client: undefined });
+  return { message, qos: 1, retain: false };
+}
+
+function* replay(...topics: readonly string[]): Generator<Delivery, void, undefined> {
+  for (const topic of topics) yield delivery(topic);
+}
+
+/** Takes everything out. */
+function drain(queue: DeliveryQueue): string[] {
+  const topics: string[] = [];
+  for (let next = queue.shift(); next; next = queue.shift()) topics.push(next.message.topic);
+  return topics;
+}
+
+Deno.test("What goes in first comes out first, and then there is nothing", () => {
+  const queue = new DeliveryQueue();
+  assertEquals([queue.empty, queue.size, queue.shift()], [true, 0, undefined]);
+  for (const topic of ["a", "b", "c"]) assert(queue.push(delivery(topic), limits));
+  assertEquals([queue.empty, queue.size], [false, 3]);
+  assertEquals([drain(queue), queue.empty, queue.size], [["a", "b", "c"], true, 0]);
+});
+
+Deno.test("The limit of messages is what fits, and one that leaves makes room for one", () => {
+  const queue = new DeliveryQueue(), two = { ...limits, queuedMessages: 2 };
+  assertEquals(["a", "b", "c"].map((topic) => queue.push(delivery(topic), two)), [true, true, false]);
+  queue.shift();
+  assertEquals(["d", "e"].map((topic) => queue.push(delivery(topic), two)), [true, false]);
+  assertEquals(drain(queue), ["b", "d"]);
+});
+
+Deno.test("The limit of bytes counts topics and payloads; a smaller message may fit where a larger one does not", () => {
+  const queue = new DeliveryQueue(), ten = { ...limits, queuedBytes: 10 };
+  assertEquals([queue.push(delivery("a", 9), ten), queue.push(delivery("b"), ten)], [true, false]);
+  queue.shift();
+  assertEquals([5, 5, 3].map((bytes) => queue.push(delivery("c", bytes), ten)), [true, false, true]);
+  assertEquals(queue.size, 2);
+});
+
+Deno.test("A queue of no messages takes none", () => {
+  assertEquals(new DeliveryQueue().push(delivery("a"), { queuedMessages: 0, queuedBytes: 100 }), false);
+});
+
+Deno.test("A replay has its place in the order, and what is empty is passed over", () => {
+  const queue = new DeliveryQueue();
+  queue.pushReplay(replay());
+  queue.push(delivery("a"), limits);
+  queue.pushReplay(replay("r1", "r2"));
+  queue.pushReplay(replay());
+  queue.push(delivery("b"), limits);
+  assertEquals([queue.size, queue.empty], [2, false]);
+  assertEquals([drain(queue), queue.empty], [["a", "r1", "r2", "b"], true]);
+});
+
+Deno.test("A replay is asked for one message at a time", () => {
+  const queue = new DeliveryQueue();
+  let asked = 0;
+  queue.pushReplay(function* () {
+    for (;;) yield delivery(`r${++asked}`);
+  }());
+  assertEquals([asked, queue.shift()?.message.topic, asked], [0, "r1", 1]);
+});
+
+Deno.test("A replay does not count towards the limits", () => {
+  const queue = new DeliveryQueue(), one = { ...limits, queuedMessages: 1 };
+  queue.pushReplay(replay("r1", "r2"));
+  assertEquals([queue.push(delivery("a"), one), queue.push(delivery("b"), one)], [true, false]);
+});
+
+Deno.test("A queue that is never empty keeps its order over thousands of messages", () => {
+  const queue = new DeliveryQueue();
+  let pushed = 0, shifted = 0;
+  while (shifted < 10_000) {
+    for (let i = 0; i < 3 && queue.size < 900; i++) assert(queue.push(delivery(String(pushed++)), limits));
+    for (let i = 0; i < 2; i++) assertEquals(queue.shift()?.message.topic, String(shifted++));
+  }
+  assertEquals(queue.size, pushed - shifted);
+});
+
+Deno.test("What has left a queue that is not empty is not held by it", async () => {
+  v8.setFlagsFromString("--expose-gc");
+  const gc = vm.runInNewContext("gc"), queue = new DeliveryQueue();
+  const sent = (() => {
+    for (const topic of ["first", "second"]) queue.push(delivery(topic), limits);
+    return new WeakRef(queue.shift()!);
+  })();
+  await settle(); // a target stays for the rest of the job in which its reference was made
+  gc();
+  assertEquals([sent.deref()?.message.topic, queue.size], [undefined, 1]);
+});

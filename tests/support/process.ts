@@ -1,0 +1,179 @@
+// Programs as child processes: what they print is read line by line, and none of them outlives its test. Among them the broker
+// itself, as the command that users start.
+import { assert, assertEquals } from "@std/assert";
+import { Mailbox } from "./mailbox.ts";
+
+/** Where the repository is. */
+export const root: URL = new URL("../../", import.meta.url);
+
+/** Whether a program is installed here: it starts, whatever it says. */
+export function has(command: string, ...args: readonly string[]): boolean {
+  try {
+    return new Deno.Command(command, { args: [...args], stdin: "null", stdout: "null", stderr: "null" }).outputSync()
+      .success;
+  } catch {
+    return false;
+  }
+}
+
+/** How a program is started. */
+export interface ProcessOptions {
+  readonly args: readonly string[];
+  /** Written to its standard input, which stays open until `endInput`. */
+  readonly input?: string;
+  readonly cwd?: string | URL;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What is left of a program that has ended. */
+export interface Outcome {
+  /** Undefined where a signal ended it. */
+  readonly code: number | undefined;
+  readonly output: readonly string[];
+  readonly errors: readonly string[];
+}
+
+/** How long a program may take to its end, in milliseconds. */
+const PATIENCE = 30_000;
+
+/** A running program. */
+export class Process implements AsyncDisposable {
+  /** The lines of its standard output. */
+  readonly output: Mailbox<string>;
+  /** The lines of its standard error. */
+  readonly errors: Mailbox<string>;
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #read: Promise<unknown>;
+
+  constructor(command: string, { args, input, ...options }: ProcessOptions) {
+    this.#child = new Deno.Command(command, {
+      ...options,
+      args: [...args],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#input = this.#child.stdin.getWriter();
+    this.errors = new Mailbox(`Errors of ${command}`);
+    this.output = new Mailbox(`Output of ${command}`, this.errors);
+    this.#read = Promise.all([lines(this.#child.stdout, this.output), lines(this.#child.stderr, this.errors)]);
+    if (input) this.#input.write(new TextEncoder().encode(input)).catch(() => {}); // it may end before it has read it
+  }
+
+  /** Ends its standard input. */
+  endInput(): void {
+    this.#input.close().catch(() => {}); // it has ended already
+  }
+
+  /** Sends it a signal, unless it has ended. */
+  signal(signal: Deno.Signal): void {
+    try {
+      this.#child.kill(signal);
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  /**
+   * Resolves to its exit code, or undefined where a signal ended it, once it has ended and all that it printed is read. It is killed
+   * where it takes too long.
+   */
+  async ended(): Promise<number | undefined> {
+    const late = setTimeout(() => this.signal("SIGKILL"), PATIENCE);
+    const { code, signal } = await this.#child.status;
+    clearTimeout(late);
+    await this.#read;
+    return signal === null ? code : undefined;
+  }
+
+  /** Resolves to its exit code and all lines that nobody has taken, once it has ended. */
+  async outcome(): Promise<Outcome> {
+    return { code: await this.ended(), output: this.output.rest(), errors: this.errors.rest() };
+  }
+
+  /** Ends it at once. */
+  async kill(): Promise<void> {
+    this.signal("SIGKILL");
+    this.endInput();
+    await this.ended();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kill();
+  }
+}
+
+async function lines(stream: ReadableStream<Uint8Array>, mailbox: Mailbox<string>): Promise<void> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)) {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop()!;
+    for (const line of parts) mailbox.put(line);
+  }
+  if (rest) mailbox.put(rest);
+  mailbox.end();
+}
+
+/** Runs a program to its end, which must be a success, and resolves to nothing. */
+export async function run(command: string, options: ProcessOptions): Promise<void> {
+  await using process = new Process(command, options);
+  process.endInput();
+  const { code, errors } = await process.outcome();
+  if (code !== 0) throw new Error(`${command} ended with ${code}: ${errors.join("\n")}`);
+}
+
+/** A program under Deno, which asks for no permission that it was not given: `args` is what follows `deno run`. */
+export function denoRun(...args: readonly string[]): Process {
+  return new Process(Deno.execPath(), { args: ["run", "--no-prompt", ...args], cwd: root, env: { NO_COLOR: "1" } });
+}
+
+/** The broker as a process of its own, started as README.md says. */
+export class BrokerProcess implements AsyncDisposable {
+  readonly port: number;
+  readonly #process: Process;
+
+  private constructor(process: Process, port: number) {
+    this.#process = process;
+    this.port = port;
+  }
+
+  /** Starts it on a free port, and resolves when it listens. */
+  static async start(...options: readonly string[]): Promise<BrokerProcess> {
+    await using unlessStarted = new AsyncDisposableStack();
+    const process = unlessStarted.use(denoRun("--allow-net", "mod.ts", "--port", "0", ...options));
+    const line = await process.output.take();
+    const [, port] = /^Brook \S+ listens on mqtt:\/\/127\.0\.0\.1:(\d+): /.exec(line) ?? [];
+    assert(port, `The first line is ${JSON.stringify(line)}`);
+    unlessStarted.move();
+    return new BrokerProcess(process, Number(port));
+  }
+
+  /** Resolves to the next line of the log that contains `text`. */
+  logged(text: string): Promise<string> {
+    return this.#process.errors.take((line) => line.includes(text));
+  }
+
+  /** Resolves to the next line of its output that contains `text`. */
+  printed(text = ""): Promise<string> {
+    return this.#process.output.take((line) => line.includes(text));
+  }
+
+  /** Ends it as a user does, and resolves to its exit code. */
+  stop(signal: Deno.Signal = "SIGTERM"): Promise<number | undefined> {
+    this.#process.signal(signal);
+    return this.#process.ended();
+  }
+
+  /** Ends it as a user does, and resolves to what is left of it. */
+  end(signal: Deno.Signal = "SIGTERM"): Promise<Outcome> {
+    this.#process.signal(signal);
+    return this.#process.outcome();
+  }
+
+  /** Ends it; it must not have failed before, or now. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await using _process = this.#process;
+    assertEquals(await this.stop(), 0, "The broker did not end well");
+  }
+}
