@@ -63,10 +63,11 @@ export class FrameReader {
     this.#start = this.#end = 0;
   }
 
-  /** The rest of a packet has no room: move what there is to the front, or into a buffer of twice the size. */
+  /** The rest of a packet has no room: move it to the front, of a larger buffer where the client fills this one. */
   #makeRoom(): void {
-    const rest = this.#buffer.subarray(this.#start, this.#end);
-    if (rest.length > this.#buffer.length / 2) this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length * 2);
+    const rest = this.#buffer.subarray(this.#start, this.#end), size = this.#buffer.length;
+    if (size < LARGE) this.#buffer = Buffer.allocUnsafeSlow(size * 4);
+    else if (rest.length > size / 2) this.#buffer = Buffer.allocUnsafeSlow(size * 2);
     rest.copy(this.#buffer);
     this.#start = 0;
     this.#end = rest.length;

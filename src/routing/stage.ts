@@ -1,8 +1,9 @@
 // One stage of the routing: an RxJS operator between the stage before it and the stage behind it. Each has a subject of its own
 // as its input, so that a stage can come or go while messages flow and the others keep their state. Invariant: an operator that
-// throws is reported and subscribed again; the message that it threw at is lost, no other one.
+// throws is reported and started anew; the message that it threw at is lost, no other one.
 import { type Message, messageFault } from "../message.ts";
 import type { RoutingOperator } from "../options.ts";
+import { GuardedObservable } from "../operators/guarded.ts";
 import { Subject, type Subscription } from "../rx.ts";
 
 /** What a stage needs of its surroundings. */
@@ -26,20 +27,21 @@ export class Stage {
   removed = false;
   /** Stages are added behind the others: those with a higher number are behind this one. */
   readonly order: number;
-  readonly #input = new Subject<Message>();
   readonly #options: StageOptions;
+  #input = new Subject<Message>();
+  #output: Subscription | undefined;
   #current: Message | undefined;
 
   /** @throws whatever the operator throws when it is applied */
   constructor(options: StageOptions) {
     this.order = options.order;
     this.#options = options;
-    this.#subscribe();
+    this.#start();
   }
 
   /** Runs a message through the operator; false where that has completed and takes no more. */
   enter(message: Message): boolean {
-    if (!this.#input.observed) return false;
+    if (!this.#input.observed || this.#output?.closed) return false;
     const outer = this.#current;
     this.#current = message;
     this.#input.next(message);
@@ -54,19 +56,23 @@ export class Stage {
     if (!this.#current) this.#input.complete();
   }
 
-  #subscribe(): void {
-    const { operator, running } = this.#options;
-    let subscribing = true;
-    running.add(
-      operator(this.#input).subscribe({
-        next: (message) => this.#emit(message),
-        error: (error) => {
-          this.#fail(error);
-          if (!subscribing && !this.removed) this.#restart(); // one that fails at once would fail for ever
-        },
-      }),
+  #start(): void {
+    const { operator, running } = this.#options, input = this.#input = new Subject<Message>();
+    // An operator may have observers of its own, which must not end the process either.
+    const guarded = new GuardedObservable<Message>(
+      (error) => this.#fail(error),
+      (subscriber) => input.subscribe(subscriber),
     );
-    subscribing = false;
+    let starting = true;
+    this.#output = operator(guarded).subscribe({
+      next: (message) => this.#emit(message),
+      error: (error) => {
+        this.#fail(error);
+        if (!starting && !this.removed) this.#restart(); // one that fails at once would fail for ever
+      },
+    });
+    running.add(this.#output);
+    starting = false;
   }
 
   /** What an operator has made itself is looked at: it would fail at each of its subscribers, or at their clients. */
@@ -77,8 +83,9 @@ export class Stage {
   }
 
   #restart(): void {
+    this.#input.complete(); // for whoever else may listen there
     try {
-      this.#subscribe();
+      this.#start();
     } catch (error) {
       this.#fail(error);
     }

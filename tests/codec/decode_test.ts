@@ -51,6 +51,11 @@ for (const packet of packets) {
   });
 }
 
+Deno.test("The packet identifier of a PUBLISH at QoS 0 is 0", () => {
+  const decoded = new Decoder().decode(frame(0x30, "a")) as PacketLike;
+  assertEquals(decoded.messageId, 0);
+});
+
 Deno.test("Payloads and passwords are copies: the frame's buffer may be written to again", () => {
   const decoder = new Decoder();
   const decode = (packet: PacketLike) => {

@@ -1,5 +1,5 @@
-// Keep alive (3.1.1 section 3.1.2.10), and the time that a connection has for its CONNECT (section 3.1). Time is virtual here; the
-// broker may end a connection up to half a second late, never early.
+// Keep alive (3.1.1 section 3.1.2.10), and the time that a connection has for its CONNECT (section 3.1). Time is
+// virtual here; the broker may end a connection up to half a second late, never early.
 import { assertEquals } from "@std/assert";
 import { createBroker } from "../../mod.ts";
 import { connected, type PacketLike, TestClient } from "../support/client.ts";

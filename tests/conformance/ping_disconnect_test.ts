@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { createBroker } from "../../mod.ts";
 import { connected, TestClient } from "../support/client.ts";
 import { expectAll, upTo } from "./script.ts";
-import { assertDisconnected, frame } from "./support.ts";
+import { frame } from "./support.ts";
 import { bytesOf, endTheConnection, wrongFlags } from "./violations.ts";
 
 const will = { topic: "will", payload: "x", qos: 0, retain: false };
@@ -75,10 +75,4 @@ Deno.test("DISCONNECT over a real socket is answered by its end, and discards th
   await client.connect({ clientId: "client", will });
   await client.disconnect();
   await observer.expectNothing();
-});
-
-Deno.test("what a client says after its end is a matter of nobody: the next client of the same name is served", async () => {
-  await using broker = createBroker();
-  await assertDisconnected(broker, [0xc1, 0], "malformed-packet");
-  await assertDisconnected(broker, [0xc1, 0], "malformed-packet");
 });

@@ -1,4 +1,5 @@
-// Sessions (3.1.1 sections 3.1.2.4 and 3.1.4): what CleanSession keeps and discards, and one connection for each client identifier.
+// Sessions (3.1.1 sections 3.1.2.4 and 3.1.4): what CleanSession keeps and discards, and one connection for each client
+// identifier.
 import { assertEquals } from "@std/assert";
 import { createBroker } from "../../mod.ts";
 import { connected, type PacketLike, TestClient } from "../support/client.ts";
@@ -183,7 +184,8 @@ Deno.test("what an old connection still sends after it was taken over is not pro
 
 Deno.test("retained messages outlive every kind of session [MQTT-3.1.2-7]", async () => {
   await using broker = createBroker();
-  for (const [topic, clean] of [["t/1", true], ["t/2", false], ["t/3", true]] as const) { // the third one discards the second
+  // The third session discards the second one, which was stored.
+  for (const [topic, clean] of [["t/1", true], ["t/2", false], ["t/3", true]] as const) {
     await using client = await connected(broker, "c", { clean });
     await client.publish(topic, "x", { qos: 1, retain: true });
     await client.disconnect();

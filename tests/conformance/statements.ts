@@ -1,5 +1,5 @@
-// The normative statements of the standards that are served, by id, for table.ts. What a statement says, the standard tells; here
-// is which ones there are, and why some of them can have no test.
+// The normative statements of the standards that are served, by id, for table.ts. What a statement says, the standard
+// tells; here is which ones there are, and why some of them can have no test.
 
 /** A version of MQTT. */
 export interface Standard {
@@ -11,7 +11,7 @@ export interface Standard {
   readonly exempt: Readonly<Record<string, string>>;
 }
 
-/** In test names, `[MQTT-3.1.0-1]` means a statement of 3.1.1; one of another version has a prefix of its own, such as `MQTT5`. */
+/** In test names `[MQTT-3.1.0-1]` means a statement of 3.1.1; another version has a prefix of its own, such as `MQTT5`. */
 function standard(name: string, prefix: string, ids: string, exempt: Readonly<Record<string, string>>): Standard {
   const full = (id: string) => `${prefix}-${id}`;
   return {

@@ -85,6 +85,7 @@ Deno.test("several filters are answered together, each with its QoS or 0x80, in 
   for (const [how, authorize] of Object.entries(permit)) {
     await t.step(`refused ${how}`, async () => {
       await using broker = createBroker({ authorize });
+      await broker.publish("no/1", "secret", { retain: true });
       await using client = await connected(broker, "client");
       const subscriptions = ["yes/1", "no/1", "yes/2", "yes/0", "no/#"].map((topic, i) => ({
         topic,

@@ -1,5 +1,5 @@
-// What the tests by section of the standard share: packets byte by byte, which may break any rule, and the proof that a fault ends
-// the connection that it came on and no other one.
+// What the tests by section of the standard share: packets byte by byte, which may break any rule, and the proof that a
+// fault ends the connection that it came on and no other one.
 import { assertEquals } from "@std/assert";
 import type { Broker } from "../../mod.ts";
 import { connected, type PacketLike, TestClient } from "../support/client.ts";
@@ -57,8 +57,8 @@ export function endings({ counters }: Broker): Record<string, number> {
 }
 
 /**
- * Asserts that `bytes` end the connection of `client`, with `answer` as the only packet before that, if there is one; that this
- * is counted once, under `counter`; and that another client of the broker goes on.
+ * Asserts that `bytes` end the connection of `client`, with `answer` as the only packet before that, if there is one;
+ * that this is counted once, under `counter`; and that another client of the broker goes on.
  */
 export async function assertEndsAlone(
   broker: Broker,
@@ -79,7 +79,7 @@ export async function assertEndsAlone(
   await witness.disconnect(); // so that its end is counted before anything else is asserted
 }
 
-/** Asserts that `bytes` on a new connection are refused, with `answer` if there is one, as by {@linkcode assertEndsAlone}. */
+/** Asserts that `bytes` on a new connection are refused, with `answer` if there is one, by {@linkcode assertEndsAlone}. */
 export async function assertRefused(
   broker: Broker,
   bytes: readonly number[],
@@ -90,7 +90,7 @@ export async function assertRefused(
   await assertEndsAlone(broker, client, bytes, `refused/${reason}`, answer);
 }
 
-/** Asserts that `bytes` of an accepted client end its connection, as by {@linkcode assertEndsAlone}. */
+/** Asserts that `bytes` of an accepted client end its connection, by {@linkcode assertEndsAlone}. */
 export async function assertDisconnected(broker: Broker, bytes: readonly number[], reason: string): Promise<void> {
   await using client = await connected(broker, "offender");
   await assertEndsAlone(broker, client, bytes, `disconnected/${reason}`);

@@ -1,6 +1,6 @@
-// Which test proves which statement of the standard. This program finds the ids at the ends of test names, checks that every
-// statement has a test or a reason why it has none, and writes the table in README.md; with `--check` it only tells whether that
-// is up to date. Another file than README.md can be named behind it.
+// Which test proves which statement of the standard. This program finds the ids at the ends of test names, checks that
+// every statement has a test or a reason why it has none, and writes the table in README.md; with `--check` it only
+// tells whether that is up to date. Another file than README.md can be named behind it.
 import { type Standard, standards } from "./statements.ts";
 
 /** A name of a test, or of a case of one, that ends in ids. */

@@ -1,6 +1,7 @@
 // What every program can rely on, each tested with that program alone: wildcards, retained messages, wills, sessions.
 import { assertEquals } from "@std/assert";
-import type { Message, Subscriber } from "./program.ts";
+import type { BrokerProcess } from "../support/process.ts";
+import type { Message, Program, Subscriber, SubscriberOptions } from "./program.ts";
 import { programs, testWith } from "./programs.ts";
 
 /** A message at QoS 2, as far as nothing else is said: clients may let those of QoS 0 and 1 overtake it. */
@@ -19,6 +20,15 @@ async function expectAll(subscriber: Subscriber, expected: readonly Message[]): 
   }
   assertEquals(received, expected);
 }
+
+/** How a subscriber may end. */
+const ends: [string, (program: Program, broker: BrokerProcess, options: SubscriberOptions) => Promise<void>][] = [
+  ["left", (program, broker, options) => program.visit(broker, options)],
+  ["was killed", async (program, broker, options) => {
+    await using subscriber = await program.subscribe(broker, options);
+    await subscriber.kill();
+  }],
+];
 
 for (const program of programs) {
   const { name } = program;
@@ -53,27 +63,24 @@ for (const program of programs) {
   test(`${name} has its will published where it is killed, not where it leaves`, async (broker) => {
     const will = message("will/a", "gone", { retain: true });
     await using watcher = await program.subscribe(broker, { id: "watcher", filters: ["will/+", last.topic], qos: 2 });
-    for (const end of ["leave", "kill"] as const) {
-      const options = { id: end, filters: ["unused"], qos: 0, will: { ...will, payload: end } } as const;
-      await using doomed = await program.subscribe(broker, options);
-      await doomed[end]();
+    for (const [end, go] of ends) {
+      await go(program, broker, { id: end, filters: ["unused"], qos: 0, will: { ...will, payload: end } });
     }
     await program.publish(broker, [last]);
-    await expectAll(watcher, [{ ...will, payload: "kill", retain: false }]);
+    await expectAll(watcher, [{ ...will, payload: "was killed", retain: false }]);
     await using latecomer = await program.subscribe(broker, { id: "latecomer", filters: ["will/+"], qos: 1 });
-    assertEquals(await latecomer.next(), { ...will, payload: "kill", qos: 1 });
+    assertEquals(await latecomer.next(), { ...will, payload: "was killed", qos: 1 });
   });
 
-  for (const end of ["leave", "kill"] as const) {
-    test(`${name} gets what came while it was away (${end}), where its session persists`, async (broker) => {
+  for (const [end, go] of ends) {
+    test(`${name} gets what came after it ${end}, where its session persists`, async (broker) => {
       const options = { id: "sleeper", filters: ["news/#", last.topic], qos: 2, clean: false } as const;
-      await using before = await program.subscribe(broker, options);
-      await before[end]();
+      await go(program, broker, options);
       const news = ([1, 2] as const).map((qos) => message("news/a", `${qos}`, { qos }));
       await program.publish(broker, [message("news/lost", "0", { qos: 0 }), ...news, last]);
       await using after = await program.subscribe(broker, { ...options, filters: [] });
       await expectAll(after, news);
-      await after.leave();
+      await after.kill();
 
       await using clean = await program.subscribe(broker, { ...options, clean: true, filters: [last.topic] });
       await program.publish(broker, [...news, last]);

@@ -20,8 +20,12 @@ export const mosquitto: Program = {
         const { topic, payload, qos, retain } = JSON.parse(await process.output.take());
         return { topic, payload: payload ?? "", qos, retain: retain === 1 };
       },
-      leave: () => process.signal("SIGTERM"),
     });
+  },
+
+  async visit(broker, options) {
+    await run("mosquitto_sub", { args: [...subscriberArguments(broker, options), "-E"] });
+    await gone(broker, options.id, "disconnect");
   },
 
   async publish(broker, messages, level) {

@@ -16,8 +16,12 @@ export const paho: Program = {
     return subscriberProcess(broker, options.id, process, {
       ready: () => process.output.take((line) => line === "ready"),
       next: async () => JSON.parse(await process.output.take()),
-      leave: () => process.endInput(),
     });
+  },
+
+  async visit(broker, options) {
+    await run(...command(broker, options));
+    await gone(broker, options.id, "disconnect");
   },
 
   async publish(broker, messages, level = 4) {

@@ -34,8 +34,6 @@ export interface Subscriber extends AsyncDisposable {
   next(): Promise<Message>;
   /** Reads nothing any more, and so acknowledges nothing. */
   freeze(): void;
-  /** Says DISCONNECT. */
-  leave(): Promise<void>;
   /** Ends without a word. */
   kill(): Promise<void>;
 }
@@ -46,6 +44,8 @@ export interface Program {
   readonly installed: boolean;
   /** Connects a subscriber; resolves when the broker has acknowledged its subscriptions. */
   subscribe(broker: BrokerProcess, options: SubscriberOptions): Promise<Subscriber>;
+  /** Connects a subscriber that says DISCONNECT as soon as its subscriptions are acknowledged. */
+  visit(broker: BrokerProcess, options: SubscriberOptions): Promise<void>;
   /** Publishes messages in order, and disconnects. */
   publish(broker: BrokerProcess, messages: readonly Message[], level?: Level): Promise<void>;
 }
@@ -55,12 +55,12 @@ export async function gone(broker: BrokerProcess, id: string, how: "disconnect" 
   await broker.logged(`Client ${JSON.stringify(id)} disconnected: ${how} `);
 }
 
-/** A subscriber that is a process of its own: what differs from program to program is how it is ready, read and told to leave. */
+/** A subscriber that is a process of its own: what differs from program to program is how it is ready and read. */
 export async function subscriberProcess(
   broker: BrokerProcess,
   id: string,
   process: Process,
-  { ready, next, leave }: { ready(): Promise<unknown>; next(): Promise<Message>; leave(): void },
+  { ready, next }: { ready(): Promise<unknown>; next(): Promise<Message> },
 ): Promise<Subscriber> {
   await using unlessReady = new AsyncDisposableStack();
   unlessReady.use(process);
@@ -69,10 +69,6 @@ export async function subscriberProcess(
   return {
     next,
     freeze: () => process.signal("SIGSTOP"),
-    async leave() {
-      leave();
-      await gone(broker, id, "disconnect");
-    },
     async kill() {
       await process.kill();
       await gone(broker, id, "connection-lost");

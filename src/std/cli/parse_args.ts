@@ -46,9 +46,9 @@ export function parseArgs<B extends string = never, S extends string = never>(
     if (token.kind === "positional") {
       if (end >= 0 && i > end || options.unknown?.(token.value) !== false) result._.push(token.value);
     } else if (token.kind === "option") {
-      const known = declared[token.name];
+      const known = Object.hasOwn(declared, token.name) ? declared[token.name] : undefined;
       const value = known?.type === "boolean" ? token.value !== "false" : token.value ?? (known ? "" : true);
-      if (known || options.unknown?.(token.rawName, token.name, value) !== false) result[token.name] = value;
+      if (known || options.unknown?.(args[token.index]!, token.name, value) !== false) result[token.name] = value;
     }
   }
   return result as Args<B, S>;
