@@ -42,7 +42,10 @@ export interface Access {
  */
 export type Authenticate = (credentials: Credentials) => Decision | Promise<Decision>;
 
-/** Decides on a publication, a will or a subscription, in the same way. */
+/**
+ * Decides on a publication, a will or a subscription, in the same way. Up to 3.1.1 a PUBLISH that is refused is acknowledged all the
+ * same, because there is no word for no; one that the hook failed at ends the connection, so that the client sends it again.
+ */
 export type Authorize = (access: Access) => Decision | Promise<Decision>;
 
 /** The reason why a decision refuses, or nothing where it permits. Whatever is not plainly a yes refuses. */

@@ -16,7 +16,7 @@ export function decide(
   const { report, turn } = connection.context;
   const failed = (error: unknown) => {
     report({ type: "hook-error", hook, error });
-    return "server-unavailable" as const;
+    return hook === "authenticate" ? "server-unavailable" as const : "unspecified-error" as const;
   };
   const answers = questions.map((ask) => {
     try {

@@ -1,6 +1,7 @@
 // The receiving side of QoS 0, 1 and 2 (3.1.1 section 4.3). A message is accepted first and acknowledged then: an acknowledgement
 // means "accepted", and it leaves with everything else at the end of the turn.
 import type { PublishPacket } from "../codec/packet.ts";
+import { MqttError } from "../errors.ts";
 import { Message } from "../message.ts";
 import type { Observer } from "../rx.ts";
 import type { Session } from "../session/session.ts";
@@ -30,6 +31,9 @@ export function publish(
     ([refused]) => {
       if (!refused) return accept();
       context.report({ type: "denied", action: "publish", client: client!.id, topic, reason: refused });
+      if (refused === "unspecified-error" && qos > 0) { // not a no: the client had better send it again [MQTT-4.8.0-2]
+        throw new MqttError(refused, `PUBLISH on "${topic}" could not be authorized`);
+      }
       if (qos === 2) session.received.add(messageId);
       acknowledge(connection, packet); // 3.1.1 has no way to say no [MQTT-3.3.5-2]
     },

@@ -156,3 +156,25 @@ Deno.test("a hook that fails ends the connection whose CONNECT it was asked abou
   await after.expectNothing();
   assertEquals(endings(broker), { "refused/server-unavailable": 1 });
 });
+
+Deno.test("a hook that fails ends the connection whose PUBLISH it was asked about, with no PUBACK [MQTT-4.8.0-2]", async () => {
+  const answers = [() => Promise.reject(new Error("Database is away")), () => true];
+  await using broker = createBroker({ authorize: () => answers.shift()!() });
+  const seen: string[] = [];
+  broker.routed.subscribe((message) => seen.push(message.text()));
+  for (const ending of ["closed", "acknowledged"]) {
+    await using client = await connected(broker, "c", { clean: false });
+    await client.send({
+      cmd: "publish",
+      topic: "t",
+      payload: "x",
+      qos: 1,
+      messageId: 1,
+      dup: ending === "acknowledged",
+    });
+    if (ending === "closed") await client.expectClosed();
+    else await client.expect({ cmd: "puback", messageId: 1 });
+  }
+  assertEquals(seen, ["x"]);
+  assertEquals(endings(broker)["disconnected/unspecified-error"], 1);
+});
