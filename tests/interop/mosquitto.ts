@@ -14,7 +14,7 @@ export const mosquitto: Program = {
     return subscriberProcess(broker, id, process, {
       async ready() {
         await broker.logged(`Client "${id}" connected`);
-        for (const filter of filters) await broker.logged(`"${id}" subscribed to "${filter}" at QoS ${qos}`);
+        for (const filter of filters) await broker.logged(`Client "${id}" subscribed to "${filter}" at QoS ${qos}`);
       },
       async next() {
         const { topic, payload, qos, retain } = JSON.parse(await process.output.take());

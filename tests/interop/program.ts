@@ -50,9 +50,10 @@ export interface Program {
   publish(broker: BrokerProcess, messages: readonly Message[], level?: Level): Promise<void>;
 }
 
-/** Resolves when the broker has noticed that a client has left in this way. */
+/** Resolves when the broker has noticed that a client has left in this way: from then on its log is that of its next connection. */
 export async function gone(broker: BrokerProcess, id: string, how: "disconnect" | "connection-lost"): Promise<void> {
-  await broker.logged(`Client ${JSON.stringify(id)} disconnected: ${how} `);
+  await broker.logged(`Client "${id}" disconnected: ${how} `);
+  broker.forget(`Client "${id}"`);
 }
 
 /** A subscriber that is a process of its own: what differs from program to program is how it is ready and read. */

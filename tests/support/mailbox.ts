@@ -46,6 +46,11 @@ export class Mailbox<T> {
     }
   }
 
+  /** Takes out all items that are there and not wanted. */
+  discard(unwanted: (item: T) => boolean): void {
+    this.#items.splice(0, Infinity, ...this.#items.filter((item) => !unwanted(item)));
+  }
+
   /** Takes out all items that are there. */
   rest(): T[] {
     return this.#items.splice(0);

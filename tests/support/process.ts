@@ -154,6 +154,11 @@ export class BrokerProcess implements AsyncDisposable {
     return this.#process.errors.take((line) => line.includes(text));
   }
 
+  /** Forgets the lines of the log so far that contain `text`. */
+  forget(text: string): void {
+    this.#process.errors.discard((line) => line.includes(text));
+  }
+
   /** Resolves to the next line of its output that contains `text`. */
   printed(text = ""): Promise<string> {
     return this.#process.output.take((line) => line.includes(text));
