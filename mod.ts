@@ -5,16 +5,29 @@
  *
  * @module
  */
-export type { Access, Authenticate, Authorize, ClientInfo, Credentials, Decision } from "./src/access/access.ts";
-export { Broker, createBroker, type Listener, type PublishOptions } from "./src/broker.ts";
+export type {
+  Access,
+  Authenticate,
+  Authorize,
+  ClientInfo,
+  Credentials,
+  Decision,
+  Refusal,
+} from "./src/access/access.ts";
+export type { Authenticated, AuthenticationExchange, AuthenticationMethod } from "./src/access/authentication.ts";
+export { type ScramSecret, scramSecret, type ScramSecrets, scramSha256 } from "./src/access/scram.ts";
+export { Broker, createBroker, type PublishOptions } from "./src/broker.ts";
 export type { Clock } from "./src/clock.ts";
 export type { Packet } from "./src/codec/packet.ts";
+export type { MessageProperties } from "./src/codec/properties.ts";
 export type { PacketTrace } from "./src/connection/connection.ts";
+export type { Listener } from "./src/connection/connections.ts";
 export { MqttError, type Reason, reasonCode } from "./src/errors.ts";
 export type { BrokerEvent, DisconnectReason, DropReason } from "./src/events.ts";
 export { Message, type MessageFields, type Payload, type QoS } from "./src/message.ts";
 export * from "./src/operators/mod.ts";
 export type { BrokerOptions, Limits, RoutingOperator, Size } from "./src/options.ts";
+export type { TopicOptions } from "./src/routing/observe_topic.ts";
 export { type Captures, matches } from "./src/topics/filter.ts";
 export { memoryPair } from "./src/transport/memory.ts";
 export type { TcpOptions } from "./src/transport/tcp.ts";

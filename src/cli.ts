@@ -6,7 +6,7 @@ import { type LogLevel, logLevels, logTo } from "./observe/log.ts";
 import { traceLine } from "./observe/text.ts";
 import { VERSION } from "./version.ts";
 
-const HELP = `Brook ${VERSION}: an MQTT broker. Serves MQTT 3.1 and 3.1.1 over TCP.
+const HELP = `Brook ${VERSION}: an MQTT broker. Serves MQTT 5.0, 3.1.1 and 3.1 over TCP.
 
 Usage: deno run --allow-net mod.ts [options]
 

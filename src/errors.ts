@@ -1,43 +1,58 @@
 // What can go wrong between a client and the broker, as one catalogue: MQTT 5.0 names and numbers the reasons (5.0 section 2.4);
 // MQTT 3.1.1 knows five of them in a CONNACK (3.1.1 section 3.2.2.3) and closes the connection for all others.
 
+/** The packets in which a reason may stand: CONNACK, PUBACK and PUBREC, SUBACK, UNSUBACK, DISCONNECT. */
+type Place = "connack" | "puback" | "suback" | "unsuback" | "disconnect";
+
+interface Entry {
+  /** Its number in MQTT 5.0. */
+  readonly code: number;
+  /** Where 5.0 permits it (5.0 section 2.4). */
+  readonly places: readonly Place[];
+  /** The CONNACK return code of 3.1.1 that says the same. */
+  readonly connack3?: number;
+}
+
+const everywhere = ["connack", "puback", "suback", "unsuback", "disconnect"] as const;
+const opening = ["connack"] as const, closing = ["disconnect"] as const, both = ["connack", "disconnect"] as const;
+
 const reasons = {
-  "unspecified-error": { code: 0x80 },
-  "malformed-packet": { code: 0x81 },
-  "protocol-error": { code: 0x82 },
-  "implementation-specific-error": { code: 0x83 },
-  "unsupported-protocol-version": { code: 0x84, connack3: 1 },
-  "client-identifier-not-valid": { code: 0x85, connack3: 2 },
-  "bad-user-name-or-password": { code: 0x86, connack3: 4 },
-  "not-authorized": { code: 0x87, connack3: 5 },
-  "server-unavailable": { code: 0x88, connack3: 3 },
-  "server-busy": { code: 0x89, connack3: 3 },
-  "banned": { code: 0x8a, connack3: 5 },
-  "server-shutting-down": { code: 0x8b, connack3: 3 },
-  "bad-authentication-method": { code: 0x8c, connack3: 5 },
-  "keep-alive-timeout": { code: 0x8d },
-  "session-taken-over": { code: 0x8e },
-  "topic-filter-invalid": { code: 0x8f },
-  "topic-name-invalid": { code: 0x90 },
-  "packet-identifier-in-use": { code: 0x91 },
-  "packet-identifier-not-found": { code: 0x92 },
-  "receive-maximum-exceeded": { code: 0x93 },
-  "topic-alias-invalid": { code: 0x94 },
-  "packet-too-large": { code: 0x95 },
-  "message-rate-too-high": { code: 0x96 },
-  "quota-exceeded": { code: 0x97, connack3: 3 },
-  "administrative-action": { code: 0x98 },
-  "payload-format-invalid": { code: 0x99 },
-  "retain-not-supported": { code: 0x9a },
-  "qos-not-supported": { code: 0x9b },
-  "use-another-server": { code: 0x9c, connack3: 3 },
-  "server-moved": { code: 0x9d, connack3: 3 },
-  "shared-subscriptions-not-supported": { code: 0x9e },
-  "connection-rate-exceeded": { code: 0x9f, connack3: 3 },
-  "maximum-connect-time": { code: 0xa0 },
-  "subscription-identifiers-not-supported": { code: 0xa1 },
-  "wildcard-subscriptions-not-supported": { code: 0xa2 },
-} as const;
+  "unspecified-error": { code: 0x80, places: everywhere },
+  "malformed-packet": { code: 0x81, places: both },
+  "protocol-error": { code: 0x82, places: both },
+  "implementation-specific-error": { code: 0x83, places: everywhere },
+  "unsupported-protocol-version": { code: 0x84, places: opening, connack3: 1 },
+  "client-identifier-not-valid": { code: 0x85, places: opening, connack3: 2 },
+  "bad-user-name-or-password": { code: 0x86, places: opening, connack3: 4 },
+  "not-authorized": { code: 0x87, places: everywhere, connack3: 5 },
+  "server-unavailable": { code: 0x88, places: opening, connack3: 3 },
+  "server-busy": { code: 0x89, places: both, connack3: 3 },
+  "banned": { code: 0x8a, places: opening, connack3: 5 },
+  "server-shutting-down": { code: 0x8b, places: closing, connack3: 3 },
+  "bad-authentication-method": { code: 0x8c, places: opening, connack3: 5 }, // 5.0 section 3.14.2.1 does not know it
+  "keep-alive-timeout": { code: 0x8d, places: closing },
+  "session-taken-over": { code: 0x8e, places: closing },
+  "topic-filter-invalid": { code: 0x8f, places: ["suback", "unsuback", "disconnect"] },
+  "topic-name-invalid": { code: 0x90, places: ["connack", "puback", "disconnect"] },
+  "packet-identifier-in-use": { code: 0x91, places: ["puback", "suback", "unsuback"] },
+  "packet-identifier-not-found": { code: 0x92, places: [] },
+  "receive-maximum-exceeded": { code: 0x93, places: closing },
+  "topic-alias-invalid": { code: 0x94, places: closing },
+  "packet-too-large": { code: 0x95, places: both },
+  "message-rate-too-high": { code: 0x96, places: closing },
+  "quota-exceeded": { code: 0x97, places: ["connack", "puback", "suback", "disconnect"], connack3: 3 },
+  "administrative-action": { code: 0x98, places: closing },
+  "payload-format-invalid": { code: 0x99, places: ["connack", "puback", "disconnect"] },
+  "retain-not-supported": { code: 0x9a, places: both },
+  "qos-not-supported": { code: 0x9b, places: both },
+  "use-another-server": { code: 0x9c, places: both, connack3: 3 },
+  "server-moved": { code: 0x9d, places: both, connack3: 3 },
+  "shared-subscriptions-not-supported": { code: 0x9e, places: ["suback", "disconnect"] },
+  "connection-rate-exceeded": { code: 0x9f, places: both, connack3: 3 },
+  "maximum-connect-time": { code: 0xa0, places: closing },
+  "subscription-identifiers-not-supported": { code: 0xa1, places: ["suback", "disconnect"] },
+  "wildcard-subscriptions-not-supported": { code: 0xa2, places: ["suback", "disconnect"] },
+} as const satisfies Record<string, Entry>;
 
 /** The name of a reason for which the broker, or a hook, refuses something: MQTT 5.0's term, in lower case with hyphens. */
 export type Reason = keyof typeof reasons;
@@ -47,10 +62,16 @@ export function reasonCode(reason: Reason): number {
   return reasons[reason].code;
 }
 
+/** The number to send in a packet: a reason that is not for that packet becomes "not authorized", which is for all of them. */
+export function reasonCodeIn(place: Place, reason: Reason): number {
+  const { code, places }: Entry = reasons[reason];
+  return places.includes(place) ? code : reasons["not-authorized"].code;
+}
+
 /** The CONNACK return code that MQTT 3.1.1 has for a reason, if it has one (3.1.1 section 3.2.2.3, [MQTT-3.2.2-6]). */
 export function connackReturnCode(reason: Reason): number | undefined {
-  const entry: { code: number; connack3?: number } = reasons[reason];
-  return entry.connack3;
+  const { connack3 }: Entry = reasons[reason];
+  return connack3;
 }
 
 /** True for the names of the catalogue: what a hook returns may come from JavaScript. */
@@ -74,10 +95,13 @@ export class MqttError extends Error {
   override readonly name = "MqttError";
   /** Which fault it is, for a program. */
   readonly reason: Reason;
+  /** Where the client had better go (5.0 section 4.11). */
+  readonly serverReference: string | undefined;
 
   /** @param reason which fault it is, for a program @param message what was found and what was wanted, for a person */
-  constructor(reason: Reason, message: string) {
+  constructor(reason: Reason, message: string, serverReference?: string) {
     super(message);
     this.reason = reason;
+    this.serverReference = serverReference;
   }
 }

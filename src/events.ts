@@ -1,5 +1,6 @@
 // What happens in a broker, as one union of plain values. The command's log, the counters and an embedder's alerts all read this
 // stream; nothing else in the broker writes a line. Invariant: whatever is dropped or refused becomes an event with its reason.
+import type { ProtocolLevel } from "./codec/packet.ts";
 import type { Reason } from "./errors.ts";
 import type { QoS } from "./message.ts";
 
@@ -14,6 +15,8 @@ export type DropReason =
   | "queue-full" // the session's queue has reached its limit
   | "client-offline" // a message of QoS 0 for a session without a connection
   | "session-ended" // the session ended before its queue was delivered
+  | "expired" // its message expiry interval had passed
+  | "packet-too-large" // for the client, as that said when it connected
   | "routing-ended"; // a routing stage has completed and takes no more messages
 
 /** One thing that happened; `type` tells which. */
@@ -24,8 +27,8 @@ export type BrokerEvent =
     readonly client: string;
     readonly username: string | undefined;
     readonly remote: string;
-    /** 3 for MQTT 3.1, 4 for MQTT 3.1.1. */
-    readonly protocolLevel: number;
+    /** 3 for MQTT 3.1, 4 for MQTT 3.1.1, 5 for MQTT 5.0. */
+    readonly protocolLevel: ProtocolLevel;
     readonly clean: boolean;
     readonly sessionPresent: boolean;
     /** Seconds. */
@@ -49,7 +52,7 @@ export type BrokerEvent =
   }
   | { readonly type: "subscribed"; readonly client: string; readonly filter: string; readonly qos: QoS }
   | { readonly type: "unsubscribed"; readonly client: string; readonly filter: string }
-  /** A publication or subscription that `authorize` refused. */
+  /** A publication or subscription that was refused. */
   | {
     readonly type: "denied";
     readonly action: "publish" | "subscribe";
@@ -70,8 +73,12 @@ export type BrokerEvent =
   | { readonly type: "routing-error"; readonly topic: string | undefined; readonly error: unknown }
   /** An observer of a topic or of the events threw, or had no handler for an error of its own pipeline. */
   | { readonly type: "observer-error"; readonly error: unknown }
-  /** `authenticate` or `authorize` threw; that counts as a refusal. */
-  | { readonly type: "hook-error"; readonly hook: "authenticate" | "authorize"; readonly error: unknown }
+  /** A hook threw; that counts as a refusal. */
+  | {
+    readonly type: "hook-error";
+    readonly hook: "authenticate" | "authorize" | "authentication" | "responseInformation";
+    readonly error: unknown;
+  }
   | { readonly type: "closed" };
 
 /** Tells the broker's events to whoever listens. */

@@ -1,6 +1,7 @@
 // A message on its way through the broker: what a PUBLISH carries, without the packet around it. An immutable value: an operator
 // that wants another topic or payload makes another message with `with`.
-import { captures, topicNameFault } from "./topics/filter.ts";
+import type { MessageProperties } from "./codec/properties.ts";
+import { captures, textFault, topicNameFault } from "./topics/filter.ts";
 
 /** Quality of service: at most once, at least once, exactly once (3.1.1 section 4.3). */
 export type QoS = 0 | 1 | 2;
@@ -17,6 +18,10 @@ export interface MessageFields {
   readonly retain: boolean;
   /** The client that published it; `undefined` for a message of the broker's own process. */
   readonly client: string | undefined;
+  /** What MQTT 5.0 says of it. */
+  readonly properties?: MessageProperties | undefined;
+  /** When the broker accepted it, in milliseconds of the broker's clock: an expiry interval counts from there. */
+  readonly acceptedAt?: number | undefined;
 }
 
 /** What can be published: text, bytes, or a value that becomes JSON. */
@@ -57,6 +62,8 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
   readonly qos: QoS;
   readonly retain: boolean;
   readonly client: string | undefined;
+  readonly properties: MessageProperties | undefined;
+  readonly acceptedAt: number | undefined;
   readonly #filter: string | undefined;
 
   /** @param fields what the message is made of @param filter the topic filter that it was observed through */
@@ -66,6 +73,8 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
     this.qos = fields.qos;
     this.retain = fields.retain;
     this.client = fields.client;
+    this.properties = fields.properties;
+    this.acceptedAt = fields.acceptedAt;
     this.#filter = filter;
   }
 
@@ -92,24 +101,75 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
     }
   }
 
+  /** When it expires, in milliseconds of the broker's clock; `undefined` for never (5.0 section 3.3.2.3.3). */
+  get expiresAt(): number | undefined {
+    const interval = this.properties?.messageExpiryInterval;
+    return interval === undefined || this.acceptedAt === undefined ? undefined : this.acceptedAt + interval * 1000;
+  }
+
   /** The same message with some parts changed. */
   with(changes: Partial<MessageFields>): Message {
     return new Message({ ...fieldsOf(this), ...changes });
   }
 }
 
-/** What is wrong with what a routing operator has made, as a sentence, or `undefined`: not everybody checks types. */
-export function messageFault(message: unknown): string | undefined {
+/**
+ * What is wrong with what a routing operator has made, as a sentence, or `undefined`: not everybody checks types.
+ *
+ * @param taken the properties of the message that it was made of, which are right
+ */
+export function messageFault(message: unknown, taken: MessageProperties | undefined): string | undefined {
   if (!(message instanceof Message)) {
     return `Routing operator made ${Deno.inspect(message, { depth: 0 })}, not a Message`;
   }
-  const { topic, payload, qos } = message;
+  const { topic, payload, qos, properties } = message;
   if (typeof topic !== "string") return `Topic name is ${typeof topic}, not a string`;
   if (!(payload instanceof Uint8Array)) return `Payload of "${topic}" is ${typeof payload}, not bytes`;
   if (qos !== 0 && qos !== 1 && qos !== 2) return `QoS of "${topic}" is ${qos}, not 0, 1 or 2`;
-  return topicNameFault(topic);
+  return topicNameFault(topic) ?? (properties === taken ? undefined : propertiesFault(properties));
 }
 
-function fieldsOf({ topic, payload, qos, retain, client }: Message): MessageFields {
-  return { topic, payload, qos, retain, client };
+/** What is wrong with properties that were made in this process, as a sentence, or `undefined`. */
+export function propertiesFault(properties: unknown): string | undefined {
+  if (properties === undefined) return undefined;
+  if (typeof properties !== "object" || properties === null) {
+    return `Properties are ${Deno.inspect(properties)}, not an object`;
+  }
+  for (const [name, value] of Object.entries(properties)) {
+    if (!Object.hasOwn(checks, name)) return `Property "${name}" is none of a message`;
+    const fault = value === undefined
+      ? undefined
+      : checks[name as keyof MessageProperties](value, `Property "${name}"`);
+    if (fault) return fault;
+  }
+}
+
+type Check = (value: unknown, what: string) => string | undefined;
+
+const stringCheck: Check = (value, what) =>
+  typeof value === "string" ? textFault(what, value) : `${what} is ${Deno.inspect(value)}, not a string`;
+
+const checks: { readonly [name in keyof MessageProperties]-?: Check } = {
+  payloadFormatIndicator: (value, what) =>
+    typeof value === "boolean" ? undefined : `${what} is ${Deno.inspect(value)}, not true or false`,
+  messageExpiryInterval: (value, what) =>
+    Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 0xffff_ffff
+      ? undefined
+      : `${what} is ${Deno.inspect(value)}, not a whole number of seconds from 0 to 4294967295`,
+  contentType: stringCheck,
+  responseTopic: (value, what) => stringCheck(value, what) ?? topicNameFault(value as string),
+  correlationData: (value, what) =>
+    value instanceof Uint8Array && value.length <= 65_535 ? undefined : `${what} is not made of up to 65535 bytes`,
+  userProperties(value, what) {
+    if (!Array.isArray(value)) return `${what} is ${Deno.inspect(value)}, not a list of names and values`;
+    for (const pair of value) {
+      if (!Array.isArray(pair) || pair.length !== 2) return `${what} has ${Deno.inspect(pair)}, not a name and a value`;
+      const fault = stringCheck(pair[0], what) ?? stringCheck(pair[1], what);
+      if (fault) return fault;
+    }
+  },
+};
+
+function fieldsOf({ topic, payload, qos, retain, client, properties, acceptedAt }: Message): MessageFields {
+  return { topic, payload, qos, retain, client, properties, acceptedAt };
 }

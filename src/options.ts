@@ -1,5 +1,6 @@
 // What a broker can be told, with every default, checked once when it is created.
-import type { Authenticate, Authorize } from "./access/access.ts";
+import type { Authenticate, Authorize, ClientInfo } from "./access/access.ts";
+import type { AuthenticationMethod } from "./access/authentication.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Message } from "./message.ts";
 import type { OperatorFunction } from "./rx.ts";
@@ -26,6 +27,14 @@ export interface Limits {
   readonly queuedMessages?: number;
   /** Bytes of the messages that wait in one session; default 16 MiB. */
   readonly queuedBytes?: Size;
+  /** Messages of QoS 1 and 2 that a 5.0 client may have under way to the broker; default 65,535. */
+  readonly receiveMaximum?: number;
+  /** Topic aliases that a 5.0 client may use; default 100. */
+  readonly topicAliases?: number;
+  /** The longest keep alive that a 5.0 client is granted, in seconds, also instead of none; default: what it asks for. */
+  readonly keepAlive?: number;
+  /** The longest time that a session lasts without a connection, in seconds; default: what the client asks for. */
+  readonly sessionExpiry?: number;
   /** Bytes on their way to one client's socket; beyond that its messages wait in its session. Default 1 MiB. */
   readonly outbox?: Size;
 }
@@ -38,6 +47,12 @@ export interface BrokerOptions {
   readonly authenticate?: Authenticate;
   /** Decides who may publish and subscribe to what; default: everybody to everything. */
   readonly authorize?: Authorize;
+  /** How 5.0 clients may authenticate beyond a password, by the name of the method (5.0 section 4.12). */
+  readonly authenticationMethods?: Readonly<Record<string, AuthenticationMethod>>;
+  /** What a 5.0 client is told that asks for response information: where its answers may come (5.0 section 3.2.2.3.15). */
+  readonly responseInformation?: (client: ClientInfo) => string | undefined;
+  /** Refuse messages whose payload is not the UTF-8 text that they say it is (5.0 section 3.3.2.3.2); default false. */
+  readonly validatePayloadFormat?: boolean;
   readonly limits?: Limits;
   /** Closes the broker when aborted. */
   readonly signal?: AbortSignal;
@@ -46,26 +61,13 @@ export interface BrokerOptions {
 }
 
 /** The limits with every default filled in and every size in bytes. */
-export interface ResolvedLimits {
-  readonly connections: number;
-  readonly connectTimeout: number;
-  readonly connectPacket: number;
-  readonly packet: number;
-  readonly inflight: number;
-  readonly queuedMessages: number;
-  readonly queuedBytes: number;
-  readonly outbox: number;
-}
+export type ResolvedLimits = Readonly<Record<keyof Limits, number>>;
 
 /** The options with every default filled in. */
-export interface ResolvedOptions {
-  readonly routing: readonly RoutingOperator[];
-  readonly authenticate: Authenticate | undefined;
-  readonly authorize: Authorize | undefined;
-  readonly limits: ResolvedLimits;
-  readonly signal: AbortSignal | undefined;
-  readonly clock: Clock;
-}
+export type ResolvedOptions =
+  & Required<Pick<BrokerOptions, "routing" | "clock" | "authenticationMethods" | "validatePayloadFormat">>
+  & { readonly [name in "authenticate" | "authorize" | "responseInformation" | "signal"]: BrokerOptions[name] }
+  & { readonly limits: ResolvedLimits };
 
 const MiB = 1024 * 1024, LARGEST_PACKET = 268_435_460; // 4 bytes of remaining length and the header (3.1.1 section 2.2.3)
 
@@ -79,7 +81,23 @@ const ranges: { readonly [name in keyof ResolvedLimits]: readonly [number, numbe
   queuedMessages: [10_000, 0, Infinity],
   queuedBytes: [16 * MiB, 0, Infinity],
   outbox: [MiB, 1024, Infinity],
+  receiveMaximum: [65_535, 1, 65_535],
+  topicAliases: [100, 0, 65_535],
+  keepAlive: [Infinity, 1, Infinity],
+  sessionExpiry: [Infinity, 0, Infinity],
 };
+
+const optionNames: readonly (keyof BrokerOptions)[] = [
+  "routing",
+  "authenticate",
+  "authorize",
+  "authenticationMethods",
+  "responseInformation",
+  "validatePayloadFormat",
+  "limits",
+  "signal",
+  "clock",
+];
 
 /**
  * Fills in the defaults.
@@ -88,31 +106,45 @@ const ranges: { readonly [name in keyof ResolvedLimits]: readonly [number, numbe
  * @throws {RangeError} for a limit out of its range
  */
 export function resolveOptions(options: BrokerOptions): ResolvedOptions {
-  const { routing = [], authenticate, authorize, limits = {}, signal, clock = systemClock, ...unknown } = options;
-  requireNone("option", unknown, ["routing", "authenticate", "authorize", "limits", "signal", "clock"]);
-  for (const [name, hook] of Object.entries({ authenticate, authorize })) {
+  requireKnown("option", options, optionNames);
+  const { routing = [], limits = {}, clock = systemClock, authenticationMethods = {}, validatePayloadFormat = false } =
+    options;
+  const { authenticate, authorize, responseInformation, signal } = options;
+  for (const [name, group] of Object.entries({ limits, authenticationMethods })) {
+    if (typeof group !== "object" || group === null) throw new TypeError(`Option "${name}" is not an object`);
+  }
+  const hooks = Object.entries({ authenticate, authorize, responseInformation });
+  for (const [name, hook] of [...hooks, ...Object.entries(authenticationMethods)]) {
     if (hook !== undefined && typeof hook !== "function") throw new TypeError(`Option "${name}" is not a function`);
   }
   if (!Array.isArray(routing) || routing.some((operator) => typeof operator !== "function")) {
     throw new TypeError('Option "routing" is not an array of RxJS operators');
   }
-  if (typeof limits !== "object" || limits === null) throw new TypeError('Option "limits" is not an object');
+  if (typeof validatePayloadFormat !== "boolean") {
+    throw new TypeError('Option "validatePayloadFormat" is not a boolean');
+  }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError('Option "signal" is not an AbortSignal');
   }
   if (typeof clock?.now !== "function" || typeof clock.schedule !== "function") {
     throw new TypeError('Option "clock" is not a Clock');
   }
-  return { routing: [...routing], authenticate, authorize, limits: resolveLimits(limits), signal, clock };
+  return {
+    routing: [...routing],
+    authenticate,
+    authorize,
+    authenticationMethods,
+    responseInformation,
+    validatePayloadFormat,
+    limits: resolveLimits(limits),
+    signal,
+    clock,
+  };
 }
 
 function resolveLimits(limits: Limits): ResolvedLimits {
   const names = Object.keys(ranges) as (keyof ResolvedLimits)[];
-  requireNone(
-    "limit",
-    Object.fromEntries(Object.entries(limits).filter(([name]) => !Object.hasOwn(ranges, name))),
-    names,
-  );
+  requireKnown("limit", limits, names);
   return Object.fromEntries(names.map((name) => {
     const [standard, least, greatest] = ranges[name];
     const value = toNumber(name, limits[name] ?? standard);
@@ -132,7 +164,7 @@ function toNumber(name: string, value: Size): number {
   return Math.floor(Number(digits) * ({ KiB: 1024, MiB, GiB: 1024 * MiB }[unit ?? ""] ?? 1));
 }
 
-function requireNone(what: string, unknown: object, known: readonly string[]): void {
-  const [name] = Object.keys(unknown);
-  if (name !== undefined) throw new TypeError(`Unknown ${what} "${name}": there are ${known.join(", ")}`);
+function requireKnown(what: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new TypeError(`Unknown ${what} "${unknown}": there are ${known.join(", ")}`);
 }

@@ -3,6 +3,8 @@
 // are only bytes in an outbox until then, so that batching comes for free. Work that starts on its own, such as a user's delayed
 // message, opens a turn that ends with the current microtasks.
 
+import type { Clock } from "./clock.ts";
+
 /** Something with bytes to send. */
 export interface Flushable {
   /** Starts to write what was collected. Must not throw. */
@@ -11,10 +13,25 @@ export interface Flushable {
 
 /** The turns of one broker. */
 export class Turn {
+  readonly #clock: Clock;
+  #now: number | undefined;
   #running = false;
   #scheduled = false;
   #touched: Flushable[] = [];
   #waiting: (() => void)[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The time in milliseconds, the same for all of a turn. */
+  get now(): number {
+    if (this.#now === undefined) {
+      this.#now = this.#clock.now();
+      this.#schedule();
+    }
+    return this.#now;
+  }
 
   /** Does the work and ends the turn; within another turn, it becomes a part of that. */
   run(work: () => void): void {
@@ -52,6 +69,7 @@ export class Turn {
   }
 
   #end(): void {
+    this.#now = undefined;
     const touched = this.#touched, waiting = this.#waiting;
     if (touched.length > 0) this.#touched = [];
     if (waiting.length > 0) this.#waiting = [];

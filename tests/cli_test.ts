@@ -21,7 +21,7 @@ for (const flag of ["--help", "-h"]) {
     const { code, output, errors } = await command(flag);
     assertEquals([code, errors], [0, []]);
     assertEquals(output.slice(0, 4), [
-      `Brook ${VERSION}: an MQTT broker. Serves MQTT 3.1 and 3.1.1 over TCP.`,
+      `Brook ${VERSION}: an MQTT broker. Serves MQTT 5.0, 3.1.1 and 3.1 over TCP.`,
       "",
       "Usage: deno run --allow-net mod.ts [options]",
       "",
@@ -189,7 +189,7 @@ const log = [
   'info  Client "c" connected from ADDRESS: MQTT 3.1.1, clean session, keep alive 0 s',
   'debug Client "c" subscribed to "a" at QoS 1',
   'debug Client "c" unsubscribed from "a"',
-  'warn  Client "c" disconnected: malformed-packet (Topic filter "a/#/b" has "#" before its last level)',
+  'warn  Client "c" disconnected: malformed-packet (SUBSCRIBE is faulty: Topic filter "a/#/b" has "#" before its last level)',
   "warn  Refused a connection from ADDRESS: protocol-error (First packet is PINGREQ, not CONNECT)",
   "info  Closed",
 ];

@@ -87,6 +87,15 @@ const rules: readonly (readonly [rule: string, from: string, ...to: readonly str
     "src/codec/",
     "src/transport/",
   ],
+  [
+    "Authentication knows nothing of packets",
+    "src/access/",
+    "src/connection/",
+    "src/session/",
+    "src/routing/",
+    "src/codec/",
+    "src/transport/",
+  ],
   ["Operators stand by themselves", "src/operators/", "src/connection/", "src/session/", "src/routing/", "src/codec/"],
 ];
 
@@ -100,6 +109,14 @@ for (const [rule, from, ...to] of rules) {
 Deno.test("Nobody imports broker.ts but mod.ts and the command", () => {
   const importers = imports.filter(({ to }) => to === "src/broker.ts").map(({ from }) => from);
   assertEquals([...new Set(importers)].sort(), ["mod.ts", "src/cli.ts"]);
+});
+
+Deno.test("Nobody but the codec and dialect.ts asks which version of MQTT a client speaks", () => {
+  const asks = /(level|version)\s*([!=]==|[<>]=?)\s*[345]\b/i;
+  const asking = [...filesOf("src/")].filter((file) => asks.test(Deno.readTextFileSync(new URL(file, root))));
+  assert(asking.includes("src/codec/inspect.ts"));
+  const others = asking.filter((file) => !file.startsWith("src/codec/") && file !== "src/connection/dialect.ts");
+  assertEquals(others, []);
 });
 
 const packages = {

@@ -51,3 +51,19 @@ Deno.test("text() replaces what is not UTF-8", () => {
 Deno.test("captures are those of the filter that the message was observed through", () => {
   assertEquals([message.captures, new Message(message, "+/b").captures], [[], ["a"]]);
 });
+
+Deno.test("expiresAt counts from where the broker has accepted the message, and is nothing where either is missing", () => {
+  const properties = { messageExpiryInterval: 5 }, acceptedAt = 1000;
+  const expiries = [{ properties, acceptedAt }, { properties }, { acceptedAt }, { properties: {}, acceptedAt }, {
+    properties: { messageExpiryInterval: 0 },
+    acceptedAt,
+  }].map((changes) => message.with(changes).expiresAt);
+  assertEquals(expiries, [6000, undefined, undefined, undefined, 1000]);
+});
+
+Deno.test("with() keeps properties and the time, unless it is given others", () => {
+  const full = message.with({ properties: { contentType: "t", messageExpiryInterval: 5 }, acceptedAt: 1000 });
+  const changed = full.with({ topic: "c" }), bare = full.with({ properties: undefined });
+  assertStrictEquals(changed.properties, full.properties);
+  assertEquals([changed.expiresAt, bare.properties, bare.acceptedAt], [6000, undefined, 1000]);
+});

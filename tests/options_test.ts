@@ -11,6 +11,9 @@ Deno.test("Every option has a default", () => {
     routing: [],
     authenticate: undefined,
     authorize: undefined,
+    authenticationMethods: {},
+    responseInformation: undefined,
+    validatePayloadFormat: false,
     limits: {
       connections: 100_000,
       connectTimeout: 10_000,
@@ -20,6 +23,10 @@ Deno.test("Every option has a default", () => {
       queuedMessages: 10_000,
       queuedBytes: 16 * MiB,
       outbox: MiB,
+      receiveMaximum: 65_535,
+      topicAliases: 100,
+      keepAlive: Infinity,
+      sessionExpiry: Infinity,
     },
     signal: undefined,
     clock: systemClock,
@@ -28,13 +35,20 @@ Deno.test("Every option has a default", () => {
 
 Deno.test("What is given is taken, and the list of operators is copied", () => {
   const operator = <T>(source: T) => source, routing = [operator], clock = new VirtualClock();
-  const { signal } = new AbortController(), authenticate = () => true, authorize = () => false;
-  const resolved = resolveOptions({ routing, authenticate, authorize, signal, clock, limits: { inflight: 7 } });
+  const { signal } = new AbortController();
+  const given: BrokerOptions = {
+    authenticate: () => true,
+    authorize: () => false,
+    authenticationMethods: { "MAGIC": () => Promise.resolve(true) },
+    responseInformation: () => "answers/",
+    validatePayloadFormat: true,
+    signal,
+    clock,
+  };
+  const resolved = resolveOptions({ ...given, routing, limits: { inflight: 7 } });
   routing.push(operator);
   assertEquals([resolved.routing.length, resolved.limits.inflight, resolved.limits.queuedMessages], [1, 7, 10_000]);
-  for (const [name, given] of Object.entries({ authenticate, authorize, signal, clock })) {
-    assertStrictEquals(resolved[name as keyof BrokerOptions], given);
-  }
+  for (const [name, value] of Object.entries(given)) assertStrictEquals(resolved[name as keyof BrokerOptions], value);
 });
 
 const sizes: readonly (readonly [size: Size, bytes: number])[] = [
@@ -53,7 +67,8 @@ for (const [size, bytes] of sizes) {
 }
 
 const known =
-  "there are connections, connectTimeout, connectPacket, packet, inflight, queuedMessages, queuedBytes, outbox";
+  "there are connections, connectTimeout, connectPacket, packet, inflight, queuedMessages, queuedBytes, outbox, " +
+  "receiveMaximum, topicAliases, keepAlive, sessionExpiry";
 const notASize = 'not a number or a size such as "64KiB"';
 
 /** Options as somebody may give them who does not check types. */
@@ -64,12 +79,17 @@ const faults: readonly (readonly [options: Unchecked, type: typeof TypeError | t
     [
       { port: 1883 },
       TypeError,
-      'Unknown option "port": there are routing, authenticate, authorize, limits, signal, clock',
+      'Unknown option "port": there are routing, authenticate, authorize, authenticationMethods, responseInformation, ' +
+      "validatePayloadFormat, limits, signal, clock",
     ],
     [{ routing: (x: unknown) => x }, TypeError, 'Option "routing" is not an array of RxJS operators'],
     [{ routing: ["filter"] }, TypeError, 'Option "routing" is not an array of RxJS operators'],
     [{ authenticate: true }, TypeError, 'Option "authenticate" is not a function'],
     [{ authorize: null }, TypeError, 'Option "authorize" is not a function'],
+    [{ responseInformation: "answers/" }, TypeError, 'Option "responseInformation" is not a function'],
+    [{ authenticationMethods: { MAGIC: "x" } }, TypeError, 'Option "MAGIC" is not a function'],
+    [{ authenticationMethods: null }, TypeError, 'Option "authenticationMethods" is not an object'],
+    [{ validatePayloadFormat: "yes" }, TypeError, 'Option "validatePayloadFormat" is not a boolean'],
     [{ limits: null }, TypeError, 'Option "limits" is not an object'],
     [{ signal: new AbortController() }, TypeError, 'Option "signal" is not an AbortSignal'],
     [{ clock: Date }, TypeError, 'Option "clock" is not a Clock'],
@@ -90,6 +110,10 @@ const faults: readonly (readonly [options: Unchecked, type: typeof TypeError | t
     [{ limits: { inflight: 65_536 } }, RangeError, 'Limit "inflight" is 65536: it ranges from 1 to 65535'],
     [{ limits: { queuedMessages: -1 } }, RangeError, 'Limit "queuedMessages" is -1: it ranges from 0 to Infinity'],
     [{ limits: { queuedBytes: -1 } }, RangeError, 'Limit "queuedBytes" is -1: it ranges from 0 to Infinity'],
+    [{ limits: { receiveMaximum: 0 } }, RangeError, 'Limit "receiveMaximum" is 0: it ranges from 1 to 65535'],
+    [{ limits: { topicAliases: 65_536 } }, RangeError, 'Limit "topicAliases" is 65536: it ranges from 0 to 65535'],
+    [{ limits: { keepAlive: 0 } }, RangeError, 'Limit "keepAlive" is 0: it ranges from 1 to Infinity'],
+    [{ limits: { sessionExpiry: -1 } }, RangeError, 'Limit "sessionExpiry" is -1: it ranges from 0 to Infinity'],
     [{ limits: { outbox: 1023 } }, RangeError, 'Limit "outbox" is 1023: it ranges from 1024 to Infinity'],
   ];
 
@@ -100,8 +124,26 @@ for (const [options, type, message] of faults) {
 }
 
 Deno.test("The ends of a range belong to it", () => {
-  const least: Limits = { packet: 64, connectPacket: 64, inflight: 1, queuedMessages: 0, queuedBytes: 0, outbox: 1024 };
-  const greatest: Limits = { packet: 268_435_460, inflight: 65_535, queuedMessages: Infinity, connections: Infinity };
+  const least: Limits = {
+    packet: 64,
+    connectPacket: 64,
+    inflight: 1,
+    queuedMessages: 0,
+    queuedBytes: 0,
+    outbox: 1024,
+    receiveMaximum: 1,
+    topicAliases: 0,
+    keepAlive: 1,
+    sessionExpiry: 0,
+  };
+  const greatest: Limits = {
+    packet: 268_435_460,
+    inflight: 65_535,
+    queuedMessages: Infinity,
+    connections: Infinity,
+    receiveMaximum: 65_535,
+    topicAliases: 65_535,
+  };
   for (const limits of [least, greatest]) {
     const resolved = resolveOptions({ limits }).limits;
     for (const [name, value] of Object.entries(limits)) assertEquals(resolved[name as keyof Limits], value, name);

@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { systemClock } from "../src/clock.ts";
 import { type Flushable, Turn } from "../src/turn.ts";
 
 /** Notes when it is flushed. */
@@ -7,7 +8,7 @@ function flushable(name: string, log: string[]): Flushable {
 }
 
 Deno.test("What a turn touches is flushed at its end, before those who wait for the end go on", async () => {
-  const turn = new Turn(), log: string[] = [];
+  const turn = new Turn(systemClock), log: string[] = [];
   let ended: Promise<unknown> | undefined;
   turn.run(() => {
     ended = turn.ended().then(() => log.push("ended"));
@@ -21,7 +22,7 @@ Deno.test("What a turn touches is flushed at its end, before those who wait for 
 });
 
 Deno.test("A turn within a turn is a part of it: nothing is flushed in between", () => {
-  const turn = new Turn(), log: string[] = [];
+  const turn = new Turn(systemClock), log: string[] = [];
   turn.run(() => {
     turn.run(() => turn.touch(flushable("a", log)));
     log.push("outer");
@@ -30,7 +31,7 @@ Deno.test("A turn within a turn is a part of it: nothing is flushed in between",
 });
 
 Deno.test("What is touched outside of a turn is flushed with the microtasks, together", async () => {
-  const turn = new Turn(), log: string[] = [];
+  const turn = new Turn(systemClock), log: string[] = [];
   turn.touch(flushable("a", log));
   const ended = turn.ended();
   turn.touch(flushable("b", log));
@@ -40,14 +41,14 @@ Deno.test("What is touched outside of a turn is flushed with the microtasks, tog
 });
 
 Deno.test("What a flush touches is flushed too", async () => {
-  const turn = new Turn(), log: string[] = [];
+  const turn = new Turn(systemClock), log: string[] = [];
   turn.run(() => turn.touch({ flush: () => turn.touch(flushable("later", log)) }));
   await turn.ended();
   assertEquals(log, ["flush later"]);
 });
 
 Deno.test("Work that throws ends its turn all the same", () => {
-  const turn = new Turn(), log: string[] = [];
+  const turn = new Turn(systemClock), log: string[] = [];
   const work = () => {
     turn.touch(flushable("a", log));
     throw new TypeError("work failed");

@@ -3,8 +3,17 @@
 import { isReason, type Reason } from "../errors.ts";
 import type { QoS } from "../message.ts";
 
+/** A refusal that says more; what the version of MQTT has no words for is left out. */
+export interface Refusal {
+  readonly reason: Reason;
+  /** For people (5.0 section 3.2.2.3.9). */
+  readonly message?: string;
+  /** Where to go instead, with "use-another-server" and "server-moved" (5.0 section 4.11). */
+  readonly serverReference?: string;
+}
+
 /** A hook's answer: yes, no, or no with a reason. */
-export type Decision = boolean | Reason;
+export type Decision = boolean | Reason | Refusal;
 
 /** What a client says of itself when it connects. */
 export interface Credentials {
@@ -32,6 +41,8 @@ export interface Access {
   readonly client: ClientInfo;
   /** A topic name for "publish", a topic filter for "subscribe". */
   readonly topic: string;
+  /** The name of a shared subscription, whose filter is `topic` (5.0 section 4.8.2). */
+  readonly group?: string | undefined;
   readonly qos: QoS;
   readonly retain: boolean;
 }
@@ -48,8 +59,10 @@ export type Authenticate = (credentials: Credentials) => Decision | Promise<Deci
  */
 export type Authorize = (access: Access) => Decision | Promise<Decision>;
 
-/** The reason why a decision refuses, or nothing where it permits. Whatever is not plainly a yes refuses. */
-export function refusal(decision: unknown): Reason | undefined {
+/** The refusal in a decision, or nothing where it permits. Whatever is not plainly a yes refuses. */
+export function refusal(decision: unknown): Refusal | undefined {
   if (decision === true) return undefined;
-  return isReason(decision) ? decision : "not-authorized";
+  if (isReason(decision)) return { reason: decision };
+  const { reason } = (decision ?? {}) as Partial<Refusal>;
+  return isReason(reason) ? decision as Refusal : { reason: "not-authorized" };
 }

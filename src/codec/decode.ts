@@ -1,60 +1,69 @@
-// From a frame to a packet. mqtt-packet does the reading; this file adds the checks of the standard that it leaves out, so that
-// whoever receives a packet from here can rely on it. Invariant: pure, and every fault is an MqttError that says what was found.
+// From a frame to a packet. mqtt-packet does the reading, after inspect.ts has checked what it does not; publish.ts and the code
+// below do that of the packets that come by the million. Invariant: pure, and every fault is an MqttError that says what was found.
 import { Buffer } from "node:buffer";
 import { MqttError } from "../errors.ts";
-import { topicFilterFault, topicNameFault } from "../topics/filter.ts";
+import { inspect, type Inspected } from "./inspect.ts";
 import { type Packet as AnyPacket, type Parser, parser as createParser } from "./mqtt_packet.ts";
-import type { ClientPacket, ConnectPacket, ProtocolLevel, PublishPacket } from "./packet.ts";
+import type { AckPacket, ClientPacket, ConnectPacket, ProtocolLevel } from "./packet.ts";
+import { decodePublish } from "./publish.ts";
+import { TopicNames } from "./topic_names.ts";
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const PUBLISH = 3, acks = { 0x40: "puback", 0x50: "pubrec", 0x62: "pubrel", 0x70: "pubcomp" } as const;
 
-/** Takes the packets of one connection apart. The first frame must be a CONNECT; that one sets the protocol level. */
+/** Takes packets apart, for all connections of a broker: it keeps nothing of them but topic names. */
 export class Decoder {
-  #parser: Parser = createParser();
-  #packet: AnyPacket | undefined;
-  #error: Error | undefined;
-
-  constructor() {
-    this.#parser.on("packet", (packet) => this.#packet = packet);
-    this.#parser.on("error", (error) => this.#error = error);
-  }
+  readonly #topics = new TopicNames();
+  readonly #parsers = new Map<ProtocolLevel, Parser>();
 
   /**
-   * The packet of a whole frame. Payloads are copies: they may be kept.
+   * The packet of a whole frame of a connection that speaks `level`; a CONNECT says itself which one it is.
    *
-   * @throws {MqttError} where the frame breaks a rule of the standard; the decoder is of no use after that
+   * @throws {MqttError} where the frame breaks a rule of the standard
    */
-  decode(frame: Buffer): ClientPacket {
-    try {
-      return this.#decode(frame);
-    } catch (error) {
-      if (error instanceof MqttError) throw error;
-      throw malformed(`Packet ends too early: ${(error as Error).message}`); // a read beyond the end of the frame
+  decode(frame: Buffer, level: ProtocolLevel): ClientPacket {
+    const type = frame[0]! >> 4;
+    if (frame.length === 4 && type >= 4 && type <= 7) {
+      const ack = decodeAck(frame);
+      if (ack) return ack;
     }
+    const start = headerLength(frame);
+    if (level === 5 && start > 2 && frame[start - 1] === 0) { // [MQTT5-1.5.5-1]
+      throw new MqttError("malformed-packet", "Remaining length has more bytes than it needs");
+    }
+    if (type === PUBLISH) return decodePublish(frame, start, level, this.#topics);
+    const inspected = inspect(type, frame[0]! & 15, frame.subarray(start), level);
+    return complete(this.#parse(frame, level), inspected);
   }
 
-  #decode(frame: Buffer): ClientPacket {
-    if (frame[0]! >> 4 === 1) checkConnectHead(frame);
-    this.#packet = undefined;
-    this.#parser.parse(frame);
-    if (this.#error) throw malformed(this.#error.message);
-    const packet = this.#packet as unknown as ClientPacket;
-    check(packet, frame.subarray(headerLength(frame)));
-    return packet;
+  #parse(frame: Buffer, level: ProtocolLevel): ClientPacket {
+    // A CONNECT would tell the parser its level; and after an error a parser is of no use.
+    const fresh = frame[0] === 0x10 || !this.#parsers.has(level);
+    const parser = fresh ? createParser({ protocolVersion: level }) : this.#parsers.get(level)!;
+    this.#parsers.delete(level);
+    let packet: AnyPacket | undefined;
+    parser.removeAllListeners();
+    parser.on("packet", (found) => packet = found);
+    parser.on("error", (error) => {
+      throw new MqttError("malformed-packet", error.message);
+    });
+    parser.parse(frame);
+    if (frame[0] !== 0x10) this.#parsers.set(level, parser);
+    return packet as unknown as ClientPacket;
   }
 }
 
-/** An unsupported level or name is told apart from a malformed packet here: only the former is answered [MQTT-3.1.2-2]. */
-function checkConnectHead(frame: Buffer): void {
-  const start = headerLength(frame), nameEnd = start + 2 + frame.readUInt16BE(start);
-  const name = frame.toString("latin1", start + 2, nameEnd);
-  if (name !== "MQTT" && name !== "MQIsdp") { // [MQTT-3.1.2-1]
-    throw new MqttError("malformed-packet", `Protocol name is "${name.slice(0, 20)}", not "MQTT" or "MQIsdp"`);
-  }
-  const level = frame.readUInt8(nameEnd), expected: ProtocolLevel = name === "MQTT" ? 4 : 3;
-  if (level !== expected) {
-    throw new MqttError("unsupported-protocol-version", `Protocol level of "${name}" is ${level}, not ${expected}`);
-  }
+/** The protocol level that a CONNECT speaks, so that it can be refused in its own words; nothing where it is not to be made out. */
+export function connectLevel(frame: Buffer): ProtocolLevel | undefined {
+  if (frame[0] !== 0x10) return undefined;
+  const start = headerLength(frame) + 2, end = start + (frame[start - 2]! << 8 | frame[start - 1]!), level = frame[end];
+  if (level === 5) return frame.toString("latin1", start, end) === "MQTT" ? level : undefined; // no other protocol has a 5
+  return level === 3 || level === 4 ? level : undefined;
+}
+
+/** An acknowledgement of four bytes: no reason code, no properties. */
+function decodeAck(frame: Buffer): AckPacket | undefined {
+  const cmd = acks[frame[0] as keyof typeof acks], messageId = frame[2]! << 8 | frame[3]!;
+  if (cmd && messageId > 0 && frame[1] === 2) return { cmd, messageId };
 }
 
 function headerLength(frame: Buffer): number {
@@ -63,108 +72,15 @@ function headerLength(frame: Buffer): number {
   return at;
 }
 
-function check(packet: ClientPacket, body: Buffer): void {
-  switch (packet.cmd) {
-    case "publish":
-      return checkPublish(packet, body);
-    case "puback":
-    case "pubrec":
-    case "pubrel":
-    case "pubcomp":
-      requireLength(packet.cmd, body, 2);
-      return requirePacketId(packet.cmd, packet.messageId);
-    case "subscribe":
-      requirePacketId(packet.cmd, packet.messageId); // [MQTT-2.3.1-1]
-      for (const { topic } of packet.subscriptions) requireFilter(topic);
-      requireSome(packet.cmd, packet.subscriptions); // [MQTT-3.8.3-3]
-      return checkStrings(packet.cmd, body, 2, packet.subscriptions.map(() => "string+byte" as const));
-    case "unsubscribe":
-      requirePacketId(packet.cmd, packet.messageId);
-      for (const filter of packet.unsubscriptions) requireFilter(filter);
-      requireSome(packet.cmd, packet.unsubscriptions); // [MQTT-3.10.3-2]
-      return checkStrings(packet.cmd, body, 2, packet.unsubscriptions.map(() => "string" as const));
-    case "connect":
-      return checkConnect(packet, body);
-    case "pingreq":
-    case "disconnect":
-      return requireLength(packet.cmd, body, 0);
-    default:
-      throw new MqttError("protocol-error", `${(packet as AnyPacket).cmd.toUpperCase()} is not for a client to send`);
-  }
-}
-
-function checkPublish(packet: PublishPacket, body: Buffer): void {
-  const { topic, qos, dup } = packet;
-  const fault = topicNameFault(topic);
-  if (fault) throw malformed(fault);
-  if (topic.includes("\ufffd")) requireUtf8("Topic name", body.subarray(2, 2 + body.readUInt16BE(0))); // [MQTT-3.3.2-1]
-  if (qos > 0) requirePacketId(packet.cmd, packet.messageId);
-  else if (dup) throw malformed("PUBLISH has DUP set at QoS 0"); // [MQTT-3.3.1-2]
-  const mutable = packet as { payload: Uint8Array; messageId: number };
-  mutable.messageId ??= 0;
-  mutable.payload = Buffer.from(mutable.payload); // a view of the read buffer would change under whoever keeps it
-}
-
-function checkConnect(packet: ConnectPacket, body: Buffer): void {
-  const nameLength = 2 + body.readUInt16BE(0);
-  const { will, username, password } = packet;
-  if (password !== undefined && username === undefined) throw malformed("CONNECT has a password and no user name"); // [MQTT-3.1.2-22]
-  if (will) {
-    if (will.qos > 2) throw malformed(`Will QoS is ${will.qos}, not 0, 1 or 2`); // [MQTT-3.1.2-14]
-    const fault = topicNameFault(will.topic);
-    if (fault) throw malformed(`Will: ${fault}`);
-  }
-  checkStrings(packet.cmd, body, nameLength + 4, [
-    "string", // client identifier
-    ...will ? ["string", "binary"] as const : [],
-    ...username !== undefined ? ["string"] as const : [],
-    ...password !== undefined ? ["binary"] as const : [],
-  ]);
-  // Copies: a view would change with the next read.
-  const mutable = packet as { will?: { payload: Uint8Array }; password?: Uint8Array };
-  if (mutable.will) mutable.will.payload = Buffer.from(mutable.will.payload);
-  if (mutable.password) mutable.password = Buffer.from(mutable.password);
-}
-
-/** Walks the length-prefixed fields of a body: strings are UTF-8 without U+0000, and nothing follows the last field. */
-function checkStrings(cmd: string, body: Buffer, start: number, fields: ("string" | "string+byte" | "binary")[]): void {
-  let at = start;
-  for (const field of fields) {
-    const end = at + 2 + body.readUInt16BE(at);
-    if (field !== "binary") requireUtf8(`String of a ${cmd.toUpperCase()}`, body.subarray(at + 2, end));
-    at = field === "string+byte" ? end + 1 : end;
-  }
-  if (at !== body.length) throw malformed(`${cmd.toUpperCase()} goes on for ${body.length - at} bytes after its end`);
-}
-
-function requireUtf8(what: string, bytes: Uint8Array): void {
-  try {
-    utf8.decode(bytes);
-  } catch {
-    throw malformed(`${what} is not well-formed UTF-8`); // [MQTT-1.5.3-1]
-  }
-  if (bytes.includes(0)) throw malformed(`${what} holds U+0000`); // [MQTT-1.5.3-2]
-}
-
-function requireFilter(filter: string): void {
-  const fault = topicFilterFault(filter);
-  if (fault) throw malformed(fault);
-}
-
-function requirePacketId(cmd: string, id: number | undefined): void {
-  if (!id || id < 0) throw malformed(`Packet identifier of a ${cmd.toUpperCase()} is ${id === 0 ? "0" : "missing"}`);
-}
-
-function requireSome(cmd: string, list: readonly unknown[]): void {
-  if (list.length === 0) throw malformed(`${cmd.toUpperCase()} holds no topic filter`);
-}
-
-function requireLength(cmd: string, body: Buffer, length: number): void {
-  if (body.length !== length) {
-    throw malformed(`Remaining length of ${cmd.toUpperCase()} is ${body.length}, not ${length}`);
-  }
-}
-
-function malformed(message: string): MqttError {
-  return new MqttError("malformed-packet", message);
+/** Puts the properties in their order into the packet, and copies of what are views of the read buffer. */
+function complete(packet: ClientPacket, { properties, willProperties }: Inspected): ClientPacket {
+  if (packet.cmd !== "connect") return properties ? { ...packet, properties } as ClientPacket : packet;
+  const { will, password } = packet;
+  return {
+    ...packet,
+    ...properties && { properties },
+    ...will &&
+      { will: { ...will, payload: Buffer.from(will.payload), ...willProperties && { properties: willProperties } } },
+    ...password && { password: Buffer.from(password) },
+  } as ConnectPacket;
 }

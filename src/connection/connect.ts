@@ -1,39 +1,50 @@
-// The first packet (3.1.1 section 3.1): who is it, may it come in, and does it find its session again?
-import type { ConnectPacket } from "../codec/packet.ts";
+// The first packet (section 3.1): who is it, may it come in, and does it find its session again?
+import { type ClientInfo, type Credentials, type Refusal } from "../access/access.ts";
+import type { ConnackProperties, ConnectPacket } from "../codec/packet.ts";
 import { MqttError } from "../errors.ts";
 import { Message } from "../message.ts";
+import { authenticate } from "./authenticate.ts";
 import type { Connection } from "./connection.ts";
 import { decide } from "./decide.ts";
-import { dialects } from "./dialect.ts";
+import { payloadFault } from "./receive.ts";
 
 const text = new TextDecoder();
 
 /** Answers a CONNECT. */
 export function connect(connection: Connection, packet: ConnectPacket): void {
-  const { options, connectionCount } = connection.context;
-  connection.dialect = dialects[packet.protocolVersion];
+  const { options, connectionCount } = connection.context, method = packet.properties?.authenticationMethod;
   const id = connection.claimedId = packet.clientId || assignClientId(connection, packet.clean);
   if (connectionCount() > options.limits.connections) {
     throw new MqttError("server-unavailable", `There are ${options.limits.connections} connections already`);
   }
-  const client = { id, username: packet.username, remote: connection.remote };
-  const { will } = packet;
-  decide(connection, "authenticate", [() =>
-    options.authenticate?.({
-      clientId: id,
-      username: packet.username,
-      password: packet.password && text.decode(packet.password),
-      passwordBytes: packet.password,
-      remote: connection.remote,
-    }) ?? true], ([refused]) => {
-    if (refused) throw new MqttError(refused, `Client "${id}" may not connect`);
-    if (!will || !options.authorize) return welcome(connection, packet, client);
-    const access = { action: "publish", client, topic: will.topic, qos: will.qos, retain: will.retain } as const;
-    decide(connection, "authorize", [() => options.authorize!(access)], ([refused]) => {
-      if (refused) throw new MqttError(refused, `Client "${id}" may not have a will on "${will.topic}"`);
-      welcome(connection, packet, client);
-    });
+  connection.terms = connection.dialect.terms(packet);
+  const credentials = credentialsOf(connection, packet, id);
+  const admit = (username = packet.username, data?: Uint8Array) =>
+    admitWill(connection, packet, { id, username, remote: connection.remote }, data);
+  if (method !== undefined) {
+    return authenticate(
+      connection,
+      method,
+      credentials,
+      packet.properties?.authenticationData,
+      ({ username, data }) => {
+        admit(username, data);
+      },
+    );
+  }
+  decide(connection, "authenticate", [() => options.authenticate?.(credentials) ?? true], ([refused]) => {
+    if (refused) throw refusedConnect(refused, `Client "${id}" may not connect`);
+    admit();
   });
+}
+
+/** The fault that ends a connection which a hook has refused. */
+export function refusedConnect({ reason, message, serverReference }: Refusal, otherwise: string): MqttError {
+  return new MqttError(reason, message ?? otherwise, serverReference);
+}
+
+function credentialsOf({ remote }: Connection, { username, password }: ConnectPacket, clientId: string): Credentials {
+  return { clientId, username, password: password && text.decode(password), passwordBytes: password, remote };
 }
 
 function assignClientId({ dialect }: Connection, clean: boolean): string {
@@ -46,14 +57,43 @@ function assignClientId({ dialect }: Connection, clean: boolean): string {
   return `brook-${crypto.randomUUID()}`;
 }
 
-function welcome(connection: Connection, packet: ConnectPacket, client: NonNullable<Connection["client"]>): void {
-  const { sessions, options, report } = connection.context, { clean, keepalive, will } = packet;
-  const { session, present } = sessions.open(client.id, clean, connection);
-  connection.client = client;
-  connection.session = session;
-  if (will) connection.will = new Message({ ...will, client: client.id });
-  connection.accept(options.limits.packet, keepalive * 1500);
-  connection.send(connection.dialect.connack(present)); // [MQTT-3.2.0-1]
+function admitWill(
+  connection: Connection,
+  packet: ConnectPacket,
+  client: ClientInfo,
+  data: Uint8Array | undefined,
+): void {
+  const { will } = packet, { authorize } = connection.context.options;
+  const fault = will && payloadFault(connection, { properties: undefined, ...will });
+  if (fault) throw refusedConnect(fault, "");
+  if (!will || !authorize) return welcome(connection, packet, client, data);
+  const access = { action: "publish", client, topic: will.topic, qos: will.qos, retain: will.retain } as const;
+  decide(connection, "authorize", [() => authorize(access)], ([refused]) => {
+    if (refused) throw refusedConnect(refused, `Client "${client.id}" may not have a will on "${will.topic}"`);
+    welcome(connection, packet, client, data);
+  });
+}
+
+function welcome(
+  connection: Connection,
+  packet: ConnectPacket,
+  client: ClientInfo,
+  data: Uint8Array | undefined,
+): void {
+  const { sessions, options: { limits }, report } = connection.context, { clean, will } = packet;
+  const expiry = Math.min(connection.terms.sessionExpiry, limits.sessionExpiry);
+  const keepAlive = connection.dialect.keepAlive(packet.keepalive, limits.keepAlive);
+  const about = details(connection, packet, client, expiry, keepAlive, data);
+  connection.requireRoom(connection.dialect.connack(false, about)); // while nothing has happened yet
+  const { session, present } = sessions.open(client.id, clean, expiry, connection);
+  if (will) {
+    connection.will = {
+      message: willMessage(connection, will, client),
+      delay: will.properties?.willDelayInterval ?? 0,
+    };
+  }
+  connection.accept(client, session, keepAlive);
+  connection.send(connection.dialect.connack(present, about)); // [MQTT-3.2.0-1]
   report({
     type: "connected",
     client: client.id,
@@ -62,7 +102,46 @@ function welcome(connection: Connection, packet: ConnectPacket, client: NonNulla
     protocolLevel: packet.protocolVersion,
     clean,
     sessionPresent: present,
-    keepAlive: keepalive,
+    keepAlive,
   });
   session.attach(connection);
+}
+
+function willMessage({ context }: Connection, will: NonNullable<ConnectPacket["will"]>, client: ClientInfo): Message {
+  const { topic, payload, qos, retain } = will, { willDelayInterval: _, ...properties } = will.properties ?? {};
+  return new Message({ topic, payload, qos, retain, client: client.id, properties, acceptedAt: context.turn.now });
+}
+
+/** What the broker says of itself (5.0 section 3.2.2.3), where it differs from what the client has asked for or takes for granted. */
+function details(
+  connection: Connection,
+  { clientId, keepalive, properties = {} }: ConnectPacket,
+  client: ClientInfo,
+  expiry: number,
+  keepAlive: number,
+  authenticationData: Uint8Array | undefined,
+): ConnackProperties {
+  const { context: { options }, terms } = connection;
+  const { limits } = options, { authenticationMethod } = properties;
+  const response = properties.requestResponseInformation ? responseFor(connection, client) : undefined;
+  return {
+    maximumPacketSize: limits.packet,
+    ...limits.receiveMaximum < 65_535 && { receiveMaximum: limits.receiveMaximum },
+    ...limits.topicAliases > 0 && { topicAliasMaximum: limits.topicAliases },
+    ...expiry !== terms.sessionExpiry && { sessionExpiryInterval: expiry },
+    ...keepAlive !== keepalive && { serverKeepAlive: keepAlive },
+    ...clientId === "" && { assignedClientIdentifier: client.id },
+    ...response !== undefined && { responseInformation: response },
+    ...authenticationMethod !== undefined && { authenticationMethod },
+    ...authenticationData && { authenticationData },
+  };
+}
+
+function responseFor({ context: { options, report } }: Connection, client: ClientInfo): string | undefined {
+  try {
+    return options.responseInformation?.(client);
+  } catch (error) {
+    report({ type: "hook-error", hook: "responseInformation", error });
+    throw new MqttError("server-unavailable", "There is no response information now");
+  }
 }

@@ -2,10 +2,10 @@
 // them as a stream; conversation.ts answers them. Invariants: its packets are handled one at a time and in order, also where a
 // hook takes its time (then this one connection is not read); and whatever goes wrong here ends this connection alone.
 import type { ClientInfo } from "../access/access.ts";
-import { Decoder } from "../codec/decode.ts";
-import { encode, type PublishEncoder } from "../codec/encode.ts";
+import { connectLevel, type Decoder } from "../codec/decode.ts";
+import type { PublishEncoder } from "../codec/encode.ts";
 import { FrameReader } from "../codec/frame.ts";
-import type { ClientPacket, Packet, PublishPacket, ServerPacket } from "../codec/packet.ts";
+import type { ClientPacket, ConnackPacket, Packet, PublishPacket, ServerPacket } from "../codec/packet.ts";
 import { within } from "../clock.ts";
 import { MqttError } from "../errors.ts";
 import type { DisconnectReason, Report } from "../events.ts";
@@ -14,12 +14,15 @@ import type { ResolvedOptions } from "../options.ts";
 import { Subject } from "../rx.ts";
 import type { Delivery } from "../session/queue.ts";
 import type { Link, Session } from "../session/session.ts";
-import type { Holder, Sessions } from "../session/sessions.ts";
+import type { Holder, Sessions, Will } from "../session/sessions.ts";
 import type { ByteStream } from "../transport/transport.ts";
 import type { Turn } from "../turn.ts";
-import type { Deadline, Deadlines } from "./deadlines.ts";
-import { type Dialect, dialects } from "./dialect.ts";
+import type { Deadline, Deadlines } from "../deadlines.ts";
+import type { Conversation } from "./authenticate.ts";
+import { type ClientTerms, type Dialect, dialects, noTerms } from "./dialect.ts";
 import { type ChunkPool, Outbox } from "./outbox.ts";
+import { Sender } from "./sender.ts";
+import { IncomingAliases } from "./topic_aliases.ts";
 
 /** A packet that went over a connection, for whoever wants to watch. */
 export interface PacketTrace {
@@ -35,6 +38,7 @@ export interface ConnectionContext {
   readonly turn: Turn;
   readonly sessions: Sessions;
   readonly deadlines: Deadlines;
+  readonly decoder: Decoder;
   readonly encoder: PublishEncoder;
   readonly pool: ChunkPool;
   readonly trace: Subject<PacketTrace>;
@@ -54,18 +58,27 @@ export class Connection implements Link, Holder {
   readonly packets: Subject<ClientPacket> = new Subject();
   /** How this client's version of MQTT says things. */
   dialect: Dialect = dialects[4];
+  /** What its CONNECT has said it can take. */
+  terms: ClientTerms = noTerms;
   /** The client identifier of its CONNECT, accepted or not. */
   claimedId: string | undefined;
   /** Set by an accepted CONNECT. */
   client: ClientInfo | undefined;
   session: Session | undefined;
-  /** Published when the connection ends, unless a DISCONNECT has removed it. */
-  will: Message | undefined;
+  /** Published when the connection ends, or later, unless a DISCONNECT has removed it. */
+  will: Will | undefined;
+  /** The will that is due at the end of the connection. */
+  dueWill: Message | undefined;
+  /** The enhanced authentication of this connection, finished or not. */
+  authentication: Conversation | undefined;
+  /** Identifiers of QoS 2 messages that came over this connection and await their PUBREL. */
+  readonly underWay: Set<number> = new Set();
+  /** The topic aliases of the client. */
+  readonly aliases: IncomingAliases;
 
   readonly #stream: ByteStream;
   readonly #frames: FrameReader;
-  readonly #decoder = new Decoder();
-  readonly #outbox: Outbox;
+  readonly #sender: Sender;
   #deadline: Deadline | undefined;
   /** What reading waits for. */
   #gate: Promise<unknown> | undefined;
@@ -79,8 +92,9 @@ export class Connection implements Link, Holder {
     this.#stream = stream;
     this.context = context;
     this.remote = stream.remote;
+    this.aliases = new IncomingAliases(limits.topicAliases);
     this.#frames = new FrameReader(limits.connectPacket);
-    this.#outbox = new Outbox({
+    const outbox = new Outbox({
       turn: context.turn,
       pool: context.pool,
       limit: limits.outbox,
@@ -88,15 +102,14 @@ export class Connection implements Link, Holder {
       onRoom: () => this.#resume(),
       onError: (error) => context.turn.run(() => this.close("connection-lost", String(error))),
     });
+    this.#sender = new Sender(this, outbox);
   }
 
   /** Reads and emits packets until the connection ends. Never rejects. */
   async run(): Promise<void> {
     const { options, turn } = this.context;
-    this.#expireAfter(
-      options.limits.connectTimeout,
-      () => this.refuse(new MqttError("protocol-error", "No CONNECT came")),
-    );
+    const refuse = () => this.refuse(new MqttError("protocol-error", "The client took too long to connect"));
+    this.#expireAfter(options.limits.connectTimeout, refuse);
     this.#reading = this.#read().catch((error) => turn.run(() => this.close("connection-lost", String(error))));
     await this.#reading;
     await this.#closed;
@@ -111,7 +124,7 @@ export class Connection implements Link, Holder {
       if (this.#ended) continue; // only waits for the other side to close
       this.#frames.received(count);
       turn.run(take);
-      while (!this.#ended && (this.#gate || this.#outbox.full)) await this.#pause(take);
+      while (!this.#ended && (this.#gate || this.#sender.full)) await this.#pause(take);
     }
   }
 
@@ -121,9 +134,10 @@ export class Connection implements Link, Holder {
       while (!this.#gate && !this.#ended) {
         const frame = this.#frames.next();
         if (!frame) break;
-        const packet = this.#decoder.decode(frame);
+        if (!this.session) this.dialect = dialects[connectLevel(frame) ?? this.dialect.level];
+        const packet = this.context.decoder.decode(frame, this.dialect.level);
         heard = true;
-        this.#watch("in", packet);
+        if (this.context.trace.observed) this.context.trace.next({ direction: "in", client: this.label, packet });
         this.packets.next(packet);
       }
     } catch (error) {
@@ -150,6 +164,11 @@ export class Connection implements Link, Holder {
     this.context.turn.run(() => this.session?.resume());
   }
 
+  /** The client, or its address until it has said who it is. */
+  get label(): string {
+    return this.client?.id ?? this.remote;
+  }
+
   /** True once the connection has been told to close, or was lost. */
   get ended(): boolean {
     return this.#ended;
@@ -160,45 +179,63 @@ export class Connection implements Link, Holder {
     this.#gate = promise;
   }
 
-  /** From now on packets up to `limit` bytes are taken, and the client has to be heard of within `silence` milliseconds. */
-  accept(limit: number, silence: number): void {
-    this.#frames.limit = limit;
+  /** The client is in: larger packets are taken from now on, and it has to be heard of within its keep alive, in seconds. */
+  accept(client: ClientInfo, session: Session, keepAlive: number): void {
+    this.client = client;
+    this.session = session;
+    this.#frames.limit = this.context.options.limits.packet;
     this.#deadline?.cancel();
     this.#deadline = undefined;
+    const silence = keepAlive * 1.5; // [MQTT-3.1.2-24]
     if (silence > 0) {
-      this.#expireAfter(silence, () => this.close("keep-alive-timeout", `No packet within ${silence / 1000} s`)); // [MQTT-3.1.2-24]
+      this.#expireAfter(silence * 1000, () => this.close("keep-alive-timeout", `No packet within ${silence} s`));
     }
   }
 
   #expireAfter(delay: number, expire: () => void): void {
-    this.#deadline = this.context.deadlines.start(delay, () => this.context.turn.run(expire));
+    this.#deadline = this.context.deadlines.start(delay, () => {
+      const { session, authentication } = this,
+        deciding = !session && authentication?.running && !authentication.answer;
+      if (this.#gate || deciding) this.#expireAfter(delay, expire); // it is the hook that takes its time, not the client
+      else this.context.turn.run(expire);
+    });
   }
 
-  /** Puts a packet in the outbox. */
-  send(packet: ServerPacket): void {
-    if (this.#ended) return;
-    this.#watch("out", packet);
-    this.#outbox.append(encode(packet));
+  /** Refuses the client if it can't take this acceptance [MQTT5-3.1.2-24]. */
+  requireRoom(connack: ConnackPacket): void {
+    if (!this.#sender.fits(connack)) throw new MqttError("packet-too-large", "CONNACK is too large for the client");
+  }
+
+  /** Sends a packet that is not a PUBLISH. */
+  send(packet: Exclude<ServerPacket, PublishPacket>): void {
+    if (this.#ended || this.#sender.send(packet) || packet.cmd === "disconnect") return;
+    this.close("packet-too-large", `${packet.cmd.toUpperCase()} is too large for the client`); // [MQTT5-3.1.2-24]
   }
 
   get writable(): boolean {
-    return !this.#outbox.full;
+    return !this.#sender.full;
   }
 
-  publish({ message, qos, retain }: Delivery, packetId: number, dup: boolean): void {
-    const { encoder, trace } = this.context;
-    this.#outbox.appendPublish(encoder.frame(message, qos, retain), packetId, dup);
-    if (trace.observed) this.#watch("out", publishPacket(message, qos, retain, packetId, dup));
+  get receiveMaximum(): number {
+    return this.terms.receiveMaximum;
+  }
+
+  publish(delivery: Delivery, packetId: number, dup: boolean): boolean {
+    return this.#sender.publish(delivery, packetId, dup);
   }
 
   release(messageId: number): void {
     this.send({ cmd: "pubrel", messageId });
   }
 
-  /** Shows a packet to whoever watches. */
-  #watch(direction: "in" | "out", packet: Packet): void {
-    const { trace } = this.context;
-    if (trace.observed) trace.next({ direction, client: this.client?.id ?? this.remote, packet });
+  /** Does something for this connection; what it throws ends the connection. */
+  attempt(work: () => void): void {
+    if (this.#ended) return;
+    try {
+      work();
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** Ends the connection because of an error: a fault of the client's, or of ours. */
@@ -209,11 +246,11 @@ export class Connection implements Link, Holder {
   }
 
   /** Ends a connection that has not been accepted, with a CONNACK where the version has one for the reason. */
-  refuse({ reason, message }: MqttError): void {
+  refuse(fault: MqttError): void {
     if (this.#ended) return;
-    const answer = this.dialect.refusal(reason);
-    if (answer) this.send(answer);
-    this.close(reason, message);
+    const answer = this.dialect.refusal(fault);
+    if (answer) this.#sender.send(answer); // one that is too large is left out: the reason stays what it is
+    this.close(fault.reason, fault.message);
   }
 
   /** The same client has connected again [MQTT-3.1.4-2]. */
@@ -227,15 +264,19 @@ export class Connection implements Link, Holder {
    */
   close(reason: DisconnectReason, detail: string, linger: number = LINGER): void {
     if (this.#ended) return;
+    const { report, sessions } = this.context, { client, remote } = this;
+    const goodbye = client && reason !== "connection-lost" && reason !== "disconnect" &&
+      this.dialect.disconnect(reason, detail);
+    if (goodbye) this.send(goodbye);
     this.#ended = true;
     this.#deadline?.cancel();
     this.#room?.();
-    const { report, sessions } = this.context, { client, remote } = this;
-    if (this.session) sessions.close(this.session);
+    this.session?.detach(); // what an observer of the event publishes would come behind the DISCONNECT [MQTT5-3.14.4-1]
     if (client) report({ type: "disconnected", client: client.id, remote, reason, detail });
     else if (reason !== "connection-lost" && reason !== "disconnect") {
       report({ type: "refused", client: this.claimedId, remote, reason, detail });
     }
+    this.dueWill = this.session && sessions.close(this.session, this.will);
     this.packets.complete();
     this.#closed = this.#shutDown(linger);
   }
@@ -246,7 +287,7 @@ export class Connection implements Link, Holder {
    */
   async #shutDown(linger: number): Promise<void> {
     const { clock } = this.context.options;
-    await within(clock, linger, this.#outbox.emptied());
+    await within(clock, linger, this.#sender.emptied());
     await this.#stream.closeWrite();
     await within(clock, LINGER, this.#reading);
     this.#stream.close();
@@ -256,14 +297,4 @@ export class Connection implements Link, Holder {
   get closed(): Promise<void> {
     return this.#closed ?? Promise.resolve();
   }
-}
-
-function publishPacket(
-  { topic, payload }: Message,
-  qos: Delivery["qos"],
-  retain: boolean,
-  messageId: number,
-  dup: boolean,
-): PublishPacket {
-  return { cmd: "publish", topic, payload, qos, retain, messageId, dup };
 }

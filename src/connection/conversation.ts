@@ -1,28 +1,28 @@
 // What a client says, and how it is answered: an operator from the packets of one connection to the messages that it publishes.
 // The messages come out in the order of the packets; a will is the last one. Every other packet is answered on the way.
-import type { ClientPacket } from "../codec/packet.ts";
+import type { AckPacket, ClientPacket, DisconnectPacket } from "../codec/packet.ts";
 import { MqttError } from "../errors.ts";
 import type { Message } from "../message.ts";
 import { Observable, type Observer, type OperatorFunction } from "../rx.ts";
+import type { Session } from "../session/session.ts";
+import { auth } from "./authenticate.ts";
 import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
+import { sessionExpiryOf } from "./dialect.ts";
 import { publish, release } from "./receive.ts";
 import { subscribe, unsubscribe } from "./subscribe.ts";
+
+/** The first reason code that says no. */
+const REFUSED = 0x80;
 
 /** Turns the packets of a connection into accepted messages. Never errors: a fault ends the connection instead. */
 export function converse(connection: Connection): OperatorFunction<ClientPacket, Message> {
   return (packets) =>
     new Observable((accepted) =>
       packets.subscribe({
-        next(packet) {
-          try {
-            answer(connection, packet, accepted);
-          } catch (error) {
-            connection.fail(error);
-          }
-        },
+        next: (packet) => connection.attempt(() => answer(connection, packet, accepted)),
         complete() {
-          if (connection.will) accepted.next(connection.will); // [MQTT-3.1.2-8]
+          if (connection.dueWill) accepted.next(connection.dueWill); // [MQTT-3.1.2-8]
           accepted.complete();
         },
       })
@@ -31,21 +31,16 @@ export function converse(connection: Connection): OperatorFunction<ClientPacket,
 
 function answer(connection: Connection, packet: ClientPacket, accepted: Observer<Message>): void {
   const { session } = connection;
-  if (!session) {
-    if (packet.cmd === "connect") return connect(connection, packet);
-    throw new MqttError("protocol-error", `First packet is ${packet.cmd.toUpperCase()}, not CONNECT`); // [MQTT-3.1.0-1]
-  }
+  if (!session) return answerStranger(connection, packet);
   switch (packet.cmd) {
     case "publish":
       return publish(connection, session, packet, accepted);
     case "pubrel":
       return release(connection, session, packet.messageId);
     case "puback":
-      return session.acknowledge(packet.messageId);
     case "pubrec":
-      return session.release(packet.messageId);
     case "pubcomp":
-      return session.complete(packet.messageId);
+      return acknowledged(connection, session, packet);
     case "subscribe":
       return subscribe(connection, session, packet);
     case "unsubscribe":
@@ -53,9 +48,45 @@ function answer(connection: Connection, packet: ClientPacket, accepted: Observer
     case "pingreq":
       return connection.send({ cmd: "pingresp" }); // [MQTT-3.12.4-1]
     case "disconnect":
-      connection.will = undefined; // [MQTT-3.14.4-3]
-      return connection.close("disconnect", "The client said so");
+      return disconnect(connection, session, packet);
+    case "auth":
+      return auth(connection, packet);
     case "connect":
       throw new MqttError("protocol-error", "Second CONNECT on one connection"); // [MQTT-3.1.0-2]
   }
+}
+
+/** Until a CONNECT has been accepted there is nothing but that, and the authentication that it may ask for. */
+function answerStranger(connection: Connection, packet: ClientPacket): void {
+  if (!connection.authentication) {
+    if (packet.cmd === "connect") return connect(connection, packet);
+    throw new MqttError("protocol-error", `First packet is ${packet.cmd.toUpperCase()}, not CONNECT`); // [MQTT-3.1.0-1]
+  }
+  if (packet.cmd === "auth") return auth(connection, packet);
+  if (packet.cmd === "disconnect") return connection.close("disconnect", "The client said so");
+  throw new MqttError("protocol-error", `${packet.cmd.toUpperCase()} before the end of the authentication`); // [MQTT5-3.1.2-30]
+}
+
+/** What the client says of a message that it was sent. */
+function acknowledged(connection: Connection, session: Session, { cmd, messageId, reasonCode = 0 }: AckPacket): void {
+  if (cmd === "pubcomp") return session.complete(messageId);
+  const refused = reasonCode >= REFUSED; // [MQTT5-4.4.0-2]
+  if (cmd === "puback" || refused) return session.acknowledge(messageId, refused);
+  const known = session.release(messageId);
+  connection.send(connection.dialect.ack("pubrel", messageId, known ? undefined : "packet-identifier-not-found"));
+}
+
+function disconnect(connection: Connection, session: Session, { reasonCode = 0, properties }: DisconnectPacket): void {
+  const { sessionExpiryInterval } = properties ?? {}, { sessionExpiry } = connection.context.options.limits;
+  if (sessionExpiryInterval !== undefined) { // 5.0 section 3.14.2.2.2
+    if (connection.terms.sessionExpiry === 0 && sessionExpiryInterval > 0) {
+      throw new MqttError("protocol-error", "DISCONNECT asks for a session expiry, and CONNECT did not");
+    }
+    session.expiry = Math.min(sessionExpiryOf(sessionExpiryInterval), sessionExpiry);
+  }
+  if (reasonCode === 0) connection.will = undefined; // [MQTT-3.14.4-3]
+  connection.close(
+    "disconnect",
+    reasonCode === 0 ? "The client said so" : `The client said so, with reason code ${reasonCode}`,
+  );
 }

@@ -1,7 +1,6 @@
 // Asks the user's hooks. One that answers at once costs nothing more than the call; one that returns a promise pauses its own
 // connection until it settles, so that the packets behind stay in order, and nobody else waits.
-import { refusal } from "../access/access.ts";
-import type { Reason } from "../errors.ts";
+import { type Refusal, refusal } from "../access/access.ts";
 import type { Connection } from "./connection.ts";
 
 type Hook = "authenticate" | "authorize";
@@ -11,7 +10,7 @@ export function decide(
   connection: Connection,
   hook: Hook,
   questions: readonly (() => unknown)[],
-  then: (refusals: readonly (Reason | undefined)[]) => void,
+  then: (refusals: readonly (Refusal | undefined)[]) => void,
 ): void {
   const { report, turn } = connection.context;
   const failed = (error: unknown) => {
@@ -28,15 +27,6 @@ export function decide(
   });
   if (!answers.some((answer) => answer instanceof Promise)) return then(answers.map(refusal));
   connection.wait(
-    Promise.all(answers).then((settled) =>
-      turn.run(() => {
-        if (connection.ended) return;
-        try {
-          then(settled.map(refusal));
-        } catch (error) {
-          connection.fail(error);
-        }
-      })
-    ),
+    Promise.all(answers).then((settled) => turn.run(() => connection.attempt(() => then(settled.map(refusal))))),
   );
 }

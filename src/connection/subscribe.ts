@@ -1,38 +1,63 @@
-// SUBSCRIBE and UNSUBSCRIBE (3.1.1 sections 3.8 to 3.11): several topic filters are handled one after the other, and answered
-// together. The answer leaves before the retained messages that the new subscriptions bring.
-import type { SubscribePacket, UnsubscribePacket } from "../codec/packet.ts";
+// SUBSCRIBE and UNSUBSCRIBE (sections 3.8 to 3.11): several topic filters are handled one after the other, and answered together.
+// The answer leaves before the retained messages that the new subscriptions bring.
+import type { Refusal } from "../access/access.ts";
+import type { SubscribePacket, SubscriptionRequest, UnsubscribePacket } from "../codec/packet.ts";
+import { MqttError } from "../errors.ts";
 import type { Session } from "../session/session.ts";
+import { parseFilter, sharedFilterFault } from "../topics/shared.ts";
 import type { Connection } from "./connection.ts";
 import { decide } from "./decide.ts";
 
 /** Answers a SUBSCRIBE. */
 export function subscribe(connection: Connection, session: Session, packet: SubscribePacket): void {
-  const { report, options: { authorize } } = connection.context, { messageId, subscriptions } = packet;
-  const client = connection.client!;
-  const questions = subscriptions.map(({ topic, qos }) => () =>
-    authorize?.({ action: "subscribe", client, topic, qos, retain: false }) ?? true
-  );
-  decide(connection, "authorize", questions, (refusals) => {
-    for (const [i, { topic, qos }] of subscriptions.entries()) {
-      const reason = refusals[i];
-      if (reason) {
-        report({ type: "denied", action: "subscribe", client: client.id, topic, reason });
-      } else {
-        session.subscribe(topic, qos);
-        report({ type: "subscribed", client: client.id, filter: topic, qos });
-      }
+  const { messageId, subscriptions, properties } = packet, { dialect } = connection;
+  const identifier = properties?.subscriptionIdentifier;
+  decide(connection, "authorize", subscriptions.map((request) => questionOf(connection, request)), (refusals) => {
+    const replays: (() => void)[] = [];
+    for (const [i, request] of subscriptions.entries()) {
+      if (refusals[i]) denied(connection, request, refusals[i]);
+      else replays.push(add(connection, session, request, identifier));
     }
-    const granted = subscriptions.map(({ qos }, i) => connection.dialect.subackCode(qos, refusals[i])); // [MQTT-3.9.3-1]
-    connection.send({ cmd: "suback", messageId, granted });
-    for (const [i, { topic, qos }] of subscriptions.entries()) if (!refusals[i]) session.replay(topic, qos);
+    const results = subscriptions.map(({ qos }, i) => refusals[i]?.reason ?? qos); // [MQTT-3.9.3-1]
+    connection.send(dialect.suback(messageId, results));
+    for (const replay of replays) replay();
   });
+}
+
+function questionOf({ client, context }: Connection, { topic, qos, nl }: SubscriptionRequest): () => unknown {
+  const { authorize } = context.options, { group, filter } = parseFilter(topic);
+  if (group !== undefined && nl) {
+    throw new MqttError("protocol-error", `No local on the shared subscription "${topic}"`); // [MQTT5-3.8.3-4]
+  }
+  if (sharedFilterFault(topic)) return () => "topic-filter-invalid";
+  return () => authorize?.({ action: "subscribe", client: client!, topic: filter, group, qos, retain: false }) ?? true;
+}
+
+function denied({ client, context }: Connection, { topic }: SubscriptionRequest, { reason }: Refusal): void {
+  context.report({ type: "denied", action: "subscribe", client: client!.id, topic, reason });
+}
+
+/** Subscribes; the result sends the retained messages, if any are wanted. Those of shared subscriptions are not. */
+function add(
+  { context, dialect }: Connection,
+  session: Session,
+  request: SubscriptionRequest,
+  identifier: number | undefined,
+): () => void {
+  const { topic, qos } = request, options = dialect.subscription(request, identifier);
+  const isNew = session.subscriptions.set(topic, options);
+  context.report({ type: "subscribed", client: session.clientId, filter: topic, qos });
+  if (parseFilter(topic).group !== undefined || !dialect.wantsRetained(request, isNew)) return () => {};
+  return () => session.replay(topic, qos, identifier, options.noLocal);
 }
 
 /** Answers an UNSUBSCRIBE, also where nothing was subscribed [MQTT-3.10.4-5]. */
 export function unsubscribe(connection: Connection, session: Session, packet: UnsubscribePacket): void {
   const { report } = connection.context, { messageId, unsubscriptions } = packet;
-  for (const filter of unsubscriptions) {
-    if (session.unsubscribe(filter)) report({ type: "unsubscribed", client: session.clientId, filter });
-  }
-  connection.send({ cmd: "unsuback", messageId });
+  const existed = unsubscriptions.map((filter) => {
+    const existed = session.subscriptions.delete(filter);
+    if (existed) report({ type: "unsubscribed", client: session.clientId, filter });
+    return existed;
+  });
+  connection.send(connection.dialect.unsuback(messageId, existed)); // [MQTT5-3.11.3-1]
 }

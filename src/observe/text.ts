@@ -1,7 +1,8 @@
 // Packets and events as one readable line each, for the command's log and trace. Whatever a client has sent is quoted and escaped:
 // it must not be able to write to the terminal.
-import type { Packet } from "../codec/packet.ts";
+import type { Packet, SubscriptionRequest } from "../codec/packet.ts";
 import type { PacketTrace } from "../connection/connection.ts";
+import { dialects } from "../connection/dialect.ts";
 import type { BrokerEvent } from "../events.ts";
 
 /** How many bytes of a payload are shown. */
@@ -25,12 +26,17 @@ function details(packet: Packet): string[] {
         ...flag("clean", packet.clean),
         ...packet.username === undefined ? [] : [`user=${quoted(packet.username)}`],
         ...flag("password", packet.password !== undefined), // never what it is
+        ...properties(packet),
         ...packet.will
           ? [`will=(${details({ ...packet.will, cmd: "publish", dup: false, messageId: 0 }).join(" ")})`]
           : [],
       ];
     case "connack":
-      return [`code=${packet.returnCode}`, ...flag("sessionPresent", packet.sessionPresent)];
+      return [
+        `code=${packet.reasonCode ?? packet.returnCode}`,
+        ...flag("sessionPresent", packet.sessionPresent),
+        ...properties(packet),
+      ];
     case "publish":
       return [
         `topic=${quoted(packet.topic)} qos=${packet.qos}`,
@@ -38,22 +44,50 @@ function details(packet: Packet): string[] {
         ...flag("retain", packet.retain),
         ...flag("dup", packet.dup),
         `payload=${payloadText(packet.payload)}`,
+        ...properties(packet),
       ];
     case "subscribe":
-      return [`id=${packet.messageId}`, ...packet.subscriptions.map(({ topic, qos }) => `${quoted(topic)}:${qos}`)];
-    case "suback":
-      return [`id=${packet.messageId} granted=${packet.granted.join(",")}`];
+      return [`id=${packet.messageId}`, ...packet.subscriptions.map(requestText), ...properties(packet)];
     case "unsubscribe":
       return [`id=${packet.messageId}`, ...packet.unsubscriptions.map(quoted)];
+    case "suback":
+    case "unsuback":
+      return [`id=${packet.messageId}`, ...packet.granted ? [`granted=${packet.granted.join(",")}`] : []];
     case "puback":
     case "pubrec":
     case "pubrel":
     case "pubcomp":
-    case "unsuback":
-      return [`id=${packet.messageId}`];
+      return [`id=${packet.messageId}`, ...code(packet), ...properties(packet)];
+    case "disconnect":
+    case "auth":
+      return [...code(packet), ...properties(packet)];
     default:
       return [];
   }
+}
+
+/** A topic filter with its quality of service, and the options of 5.0 that differ from their defaults. */
+function requestText({ topic, qos, nl = false, rap = false, rh = 0 }: SubscriptionRequest): string {
+  const options = [...flag("noLocal", nl), ...flag("retainAsPublished", rap), ...flag(`retainHandling=${rh}`, rh > 0)];
+  return `${quoted(topic)}:${qos}${options.length > 0 ? `(${options.join(" ")})` : ""}`;
+}
+
+function code({ reasonCode = 0 }: { readonly reasonCode?: number }): string[] {
+  return reasonCode === 0 ? [] : [`code=0x${reasonCode.toString(16)}`];
+}
+
+/** The properties of MQTT 5.0, each as it is called; data of an authentication is not shown. */
+function properties(packet: { readonly properties?: object | undefined }): string[] {
+  return Object.entries(packet.properties ?? {}).map(([name, value]) => `${name}=${propertyText(name, value)}`);
+}
+
+function propertyText(name: string, value: unknown): string {
+  if (name === "authenticationData") return "...";
+  return value instanceof Uint8Array
+    ? payloadText(value)
+    : typeof value === "string"
+    ? quoted(value)
+    : quotedJson(value);
 }
 
 function flag(name: string, value: boolean): string[] {
@@ -74,7 +108,11 @@ function payloadText(payload: Uint8Array): string {
 
 /** As a JSON string, without what a terminal would obey or hide: control characters, changes of direction, line separators. */
 function quoted(text: string): string {
-  return JSON.stringify(text).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => {
+  return quotedJson(text);
+}
+
+function quotedJson(value: unknown): string {
+  return JSON.stringify(value).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => {
     const code = char.codePointAt(0)!.toString(16);
     return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
   });
@@ -86,7 +124,7 @@ export function eventText(event: BrokerEvent): string {
     case "listening":
       return `Listening on ${event.address}`;
     case "connected": {
-      const version = event.protocolLevel === 3 ? "MQTT 3.1" : "MQTT 3.1.1";
+      const version = dialects[event.protocolLevel].name;
       const session = event.clean ? "clean session" : event.sessionPresent ? "session resumed" : "new session";
       const user = event.username === undefined ? "" : ` as ${quoted(event.username)}`;
       return `Client ${

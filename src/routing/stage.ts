@@ -77,7 +77,7 @@ export class Stage {
 
   /** What an operator has made itself is looked at: it would fail at each of its subscribers, or at their clients. */
   #emit(message: Message): void {
-    const fault = message === this.#current ? undefined : messageFault(message);
+    const fault = message === this.#current ? undefined : messageFault(message, this.#current?.properties);
     if (fault) this.#fail(new TypeError(fault));
     else this.#options.emit(message, this);
   }

@@ -1,13 +1,16 @@
 // What a session has still to send, first in, first out, bounded in messages and in bytes. An entry may stand for many messages:
 // a replay is an iterator (over the retained messages of a new subscription), asked for the next one only when that can be sent.
-import type { Message, QoS } from "../message.ts";
+import type { Message } from "../message.ts";
+import type { Terms } from "./terms.ts";
 
-/** A message for one client, at the quality of service that this client gets. */
+/** A message for one client. */
 export interface Delivery {
   readonly message: Message;
-  readonly qos: QoS;
-  readonly retain: boolean;
+  readonly terms: Terms;
 }
+
+/** What a user property takes beside its characters, in bytes: otherwise empty ones would be free. */
+const PAIR = 64;
 
 type Replay = Iterator<Delivery, void>;
 
@@ -29,9 +32,9 @@ export class DeliveryQueue {
     return this.#head === this.#entries.length;
   }
 
-  /** How many messages wait, replays not counted. */
-  get size(): number {
-    return this.#messages;
+  /** The deliveries that wait, replays left out. */
+  get deliveries(): readonly Delivery[] {
+    return this.#entries.slice(this.#head).filter((entry) => entry !== undefined && "message" in entry);
   }
 
   /** Appends a delivery, or returns false where the queue is full. */
@@ -75,6 +78,12 @@ export class DeliveryQueue {
   }
 }
 
-function sizeOf({ message }: Delivery): number {
-  return message.payload.length + message.topic.length;
+function sizeOf({ message: { payload, topic, properties } }: Delivery): number {
+  return payload.length + topic.length + (properties ? sizeOfProperties(properties) : 0);
+}
+
+function sizeOfProperties(properties: NonNullable<Message["properties"]>): number {
+  const { contentType = "", responseTopic = "", correlationData = [], userProperties = [] } = properties;
+  const user = userProperties.reduce((sum, [name, value]) => sum + PAIR + name.length + value.length, 0);
+  return contentType.length + responseTopic.length + correlationData.length + user;
 }

@@ -1,128 +1,141 @@
-// A session: what the broker remembers of a client (3.1.1 section 3.1.2.4). It is a subscriber that outlives its connection; a
-// connection only lends it a link to send through. Here are the sending side of QoS 1 and 2 (3.1.1 section 4.3) and the order of
-// what is sent: a message is sent at once, or it waits behind those that already wait; it never overtakes them.
-import type { Report } from "../events.ts";
+// A session: what the broker remembers of a client (section 4.1). It is a subscriber that outlives its connection; a connection
+// only lends it a link to send through. Here is the sending side of QoS 1 and 2 (section 4.3), and the order of what is sent: a
+// message is sent at once, or it waits behind those that already wait; it never overtakes them.
+import type { DropReason } from "../events.ts";
 import type { Message, QoS } from "../message.ts";
-import type { RetainedMessages } from "../topics/retained.ts";
-import type { TopicIndex } from "../topics/topic_index.ts";
 import { PacketIds } from "./packet_ids.ts";
-import { type Delivery, DeliveryQueue, type QueueLimits } from "./queue.ts";
-import { lower, type Subscriber, Subscription } from "./subscription.ts";
+import { type Delivery, DeliveryQueue } from "./queue.ts";
+import type { SessionContext } from "./sessions.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { type Terms, TermsTable } from "./terms.ts";
 
 /** What a connection lends its session. */
 export interface Link {
   /** False while so much is on its way to the client that messages had better wait. */
   readonly writable: boolean;
-  /** Sends a PUBLISH; `packetId` is 0 at QoS 0. */
-  publish(delivery: Delivery, packetId: number, dup: boolean): void;
+  /** How many messages of QoS 1 and 2 the client takes without having acknowledged them (5.0 section 4.9). */
+  readonly receiveMaximum: number;
+  /** Sends a PUBLISH; `packetId` is 0 at QoS 0. False where it is too large for the client. */
+  publish(delivery: Delivery, packetId: number, dup: boolean): boolean;
   /** Sends a PUBREL. */
   release(packetId: number): void;
-}
-
-/** What the sessions of a broker share. */
-export interface SessionContext {
-  readonly index: TopicIndex<Subscriber, readonly Subscriber[]>;
-  readonly retained: RetainedMessages;
-  readonly limits: QueueLimits & { readonly inflight: number };
-  readonly report: Report;
 }
 
 /** The state of one client identifier [MQTT-3.1.3-2]. */
 export class Session {
   readonly clientId: string;
-  /** Whether the session ends with its connection (CleanSession 1). */
-  readonly clean: boolean;
+  /** Seconds that the session lasts without a connection; `Infinity` for ever (5.0 section 3.1.2.11.2). */
+  expiry: number;
   /** Identifiers of QoS 2 messages that were accepted from the client and await its PUBREL. */
   readonly received: Set<number> = new Set();
+  readonly subscriptions: Subscriptions;
 
   readonly #context: SessionContext;
-  readonly #subscriptions = new Map<string, Subscription>();
   readonly #unacknowledged = new Map<number, Delivery>();
   readonly #released = new Set<number>();
+  /** Unacknowledged messages of former links that this one has not seen yet. */
+  readonly #unsent = new Set<number>();
   readonly #queue = new DeliveryQueue();
   readonly #ids = new PacketIds();
   #link: Link | undefined;
+  #window = 0;
 
-  constructor(clientId: string, clean: boolean, context: SessionContext) {
+  constructor(clientId: string, expiry: number, context: SessionContext) {
     this.clientId = clientId;
-    this.clean = clean;
+    this.expiry = expiry;
     this.#context = context;
+    this.subscriptions = new Subscriptions(this, context);
   }
 
   /** Lends a link and re-sends what the client has not acknowledged, in order [MQTT-4.4.0-1], [MQTT-4.6.0-1]. */
   attach(link: Link): void {
     this.#link = link;
+    this.#window = Math.min(this.#context.limits.inflight, link.receiveMaximum);
     for (const id of this.#released) link.release(id);
-    for (const [id, delivery] of this.#unacknowledged) link.publish(delivery, id, true);
+    for (const id of this.#unacknowledged.keys()) this.#unsent.add(id);
     this.resume();
   }
 
   /** Takes the link back. */
   detach(): void {
     this.#link = undefined;
+    this.#unsent.clear(); // the next link begins with the oldest again, which may have been sent over this one [MQTT5-4.6.0-1]
   }
 
-  /** Ends the session: its subscriptions, and whatever had not been delivered. */
+  /** 2 for a session that would send a message at once, 1 for one with a connection, 0 for one without. */
+  get readiness(): number {
+    if (!this.#link) return 0;
+    return this.#queue.empty && this.#canSend(1) ? 2 : 1;
+  }
+
+  /**
+   * Ends the session: its subscriptions, and whatever had not been delivered. What a shared subscription had given it goes to
+   * another member, but for QoS 2 messages that have been sent once [MQTT5-4.8.2-5].
+   */
   end(): void {
-    const { index, report } = this.#context;
-    for (const [filter, subscription] of this.#subscriptions) index.delete(filter, subscription);
-    this.#subscriptions.clear();
-    const count = this.#queue.size + this.#unacknowledged.size;
-    if (count > 0) report({ type: "dropped", client: this.clientId, topic: undefined, reason: "session-ended", count });
+    this.subscriptions.clear();
+    let count = 0;
+    const lose = (delivery: Delivery, begun: boolean) => {
+      const { message, terms: { group, qos } } = delivery;
+      if (!(group && !(begun && qos === 2) && group.next(message))) count++;
+    };
+    for (const delivery of this.#unacknowledged.values()) lose(delivery, true);
+    for (const delivery of this.#queue.deliveries) lose(delivery, false);
+    if (count > 0) {
+      this.#context.report({
+        type: "dropped",
+        client: this.clientId,
+        topic: undefined,
+        reason: "session-ended",
+        count,
+      });
+    }
   }
 
-  /** Subscribes, or replaces the subscription with the same filter without a gap [MQTT-3.8.4-3]. */
-  subscribe(filter: string, qos: QoS): void {
-    const subscription = new Subscription(this, filter, qos), former = this.#subscriptions.get(filter);
-    this.#context.index.add(filter, subscription);
-    if (former) this.#context.index.delete(filter, former);
-    this.#subscriptions.set(filter, subscription);
-  }
-
-  /** Deletes the subscription with exactly this filter; what has been queued for it stays [MQTT-3.10.4-1..3]. */
-  unsubscribe(filter: string): boolean {
-    const subscription = this.#subscriptions.get(filter);
-    if (!subscription) return false;
-    this.#subscriptions.delete(filter);
-    this.#context.index.delete(filter, subscription);
-    return true;
-  }
-
-  /** Sends the retained messages that match a filter, as fast as the client takes them [MQTT-3.3.1-6]. */
-  replay(filter: string, qos: QoS): void {
-    this.#queue.pushReplay(replay(this.#context.retained.matching(filter), qos));
+  /**
+   * Sends the retained messages that match a filter, as fast as the client takes them [MQTT-3.3.1-6]; with `noLocal` without the
+   * client's own ones [MQTT5-3.8.3-3].
+   */
+  replay(filter: string, qos: QoS, identifier: number | undefined, noLocal = false): void {
+    const terms = new TermsTable(qos, true, identifier === undefined ? [] : [identifier]);
+    const messages = this.#context.retained.matching(filter), own = noLocal ? this.clientId : undefined;
+    this.#queue.pushReplay(replay(messages, terms, own));
     this.resume();
   }
 
   /** Sends a message, or lets it wait, or reports that it is dropped. */
-  deliver(message: Message, qos: QoS, retain: boolean): void {
-    if (this.#queue.empty && this.#canSend(qos)) this.#send({ message, qos, retain });
-    else if (!this.#link && qos === 0) this.#drop(message, "client-offline");
-    else if (!this.#queue.push({ message, qos, retain }, this.#context.limits)) this.#drop(message, "queue-full");
+  deliver(message: Message, terms: Terms): void {
+    if (this.#queue.empty && this.#canSend(terms.qos)) this.#send({ message, terms });
+    else if (!this.#link && terms.qos === 0) this.#drop(message, "client-offline");
+    else if (!this.#queue.push({ message, terms }, this.#context.limits)) this.#drop(message, "queue-full");
   }
 
   /** Sends what waits, as far as the client and the limits let it. */
   resume(): void {
+    for (const id of this.#unsent) {
+      if (!this.#link?.writable || this.#underWay >= this.#window) return;
+      this.#sendAgain(id, this.#unacknowledged.get(id)!);
+    }
     while (!this.#queue.empty && this.#canSend(1)) {
       const delivery = this.#queue.shift();
       if (delivery) this.#send(delivery);
     }
   }
 
-  /** PUBACK: the end of QoS 1. An unknown identifier is ignored. */
-  acknowledge(packetId: number): void {
-    if (this.#unacknowledged.get(packetId)?.qos !== 1) return;
-    this.#unacknowledged.delete(packetId);
+  /** PUBACK, or a refusal of the message: no more of it. An unknown identifier is ignored. */
+  acknowledge(packetId: number, refused: boolean): void {
+    const qos = this.#unacknowledged.get(packetId)?.terms.qos;
+    if (qos !== 1 && !(refused && qos === 2)) return;
+    this.#forget(packetId);
     this.resume();
   }
 
-  /** PUBREC: from here on the PUBLISH is not sent again, its PUBREL is [MQTT-4.3.3-1]. */
-  release(packetId: number): void {
-    if (this.#unacknowledged.get(packetId)?.qos === 2) {
-      this.#unacknowledged.delete(packetId);
-      this.#released.add(packetId);
-    }
-    this.#link?.release(packetId); // [MQTT-4.6.0-4]; an unknown one, too, so that the client can forget it
+  /** PUBREC: from here on the PUBLISH is not sent again, its PUBREL is [MQTT-4.3.3-1]. False for an unknown identifier. */
+  release(packetId: number): boolean {
+    if (this.#unacknowledged.get(packetId)?.terms.qos !== 2) return this.#released.has(packetId);
+    this.#forget(packetId);
+    this.#released.add(packetId);
+    return true;
   }
 
   /** PUBCOMP: the end of QoS 2. */
@@ -131,26 +144,56 @@ export class Session {
   }
 
   #canSend(qos: QoS): boolean {
-    if (!this.#link?.writable) return false;
-    return qos === 0 || this.#unacknowledged.size + this.#released.size < this.#context.limits.inflight;
+    if (!this.#link?.writable || this.#unsent.size > 0) return false;
+    return qos === 0 || this.#underWay < this.#window;
+  }
+
+  /** Messages of QoS 1 and 2 that the client has over this link and has not settled. */
+  get #underWay(): number {
+    return this.#unacknowledged.size - this.#unsent.size + this.#released.size;
+  }
+
+  #forget(packetId: number): void {
+    this.#unacknowledged.delete(packetId);
+    this.#unsent.delete(packetId);
+  }
+
+  #sendAgain(packetId: number, delivery: Delivery): void {
+    this.#unsent.delete(packetId);
+    if (!this.#link!.publish(delivery, packetId, true)) this.#tooLarge(packetId, delivery);
   }
 
   #send(delivery: Delivery): void {
+    const { message, terms } = delivery;
+    if (message.expiresAt !== undefined && message.expiresAt <= this.#context.turn.now) {
+      return this.#drop(message, "expired"); // [MQTT5-3.3.2-5]
+    }
     let packetId = 0;
-    if (delivery.qos > 0) {
+    if (terms.qos > 0) {
       packetId = this.#ids.next((id) => this.#unacknowledged.has(id) || this.#released.has(id));
       this.#unacknowledged.set(packetId, delivery);
     }
-    this.#link?.publish(delivery, packetId, false);
+    if (this.#link && !this.#link.publish(delivery, packetId, false)) this.#tooLarge(packetId, delivery);
   }
 
-  #drop({ topic }: Message, reason: "queue-full" | "client-offline"): void {
+  /** As if it had been delivered [MQTT5-3.1.2-25]. */
+  #tooLarge(packetId: number, { message }: Delivery): void {
+    this.#unacknowledged.delete(packetId);
+    this.#drop(message, "packet-too-large");
+  }
+
+  #drop({ topic }: Message, reason: DropReason): void {
     this.#context.report({ type: "dropped", client: this.clientId, topic, reason, count: 1 });
   }
 }
 
-function* replay(retained: Iterable<Message>, qos: QoS): Generator<Delivery, void, undefined> {
+function* replay(
+  retained: Iterable<Message>,
+  terms: TermsTable,
+  unwanted: string | undefined,
+): Generator<Delivery, void, undefined> {
   for (const message of retained) {
-    yield { message, qos: lower(message.qos, qos), retain: true }; // [MQTT-3.3.1-8]
+    if (unwanted !== undefined && message.client === unwanted) continue;
+    yield { message, terms: terms.of(message.qos, true) }; // [MQTT-3.3.1-8]
   }
 }

@@ -1,47 +1,92 @@
-// A session's subscription, as the topic index keeps it, and how the subscribers of one topic become the list of those that are
-// called for a message: a session is called once, however many of its filters match.
+// A session's subscription, and how the subscribers of one topic become the list of those that are called for a message: a
+// session is called once, however many of its filters match.
 import type { Message, QoS } from "../message.ts";
+import { type Member, SharedGroup } from "../topics/shared.ts";
 import type { Session } from "./session.ts";
+import { TermsTable } from "./terms.ts";
 
-/** Whoever takes routed messages: a subscription of a session, or an observer in the broker's process. */
+/** Whoever takes routed messages: a session, a shared subscription, or an observer in the broker's process. */
 export interface Subscriber {
   next(message: Message): void;
 }
 
-/** One topic filter of a session (3.1.1 section 3.8). */
-export class Subscription implements Subscriber {
-  readonly session: Session;
-  readonly filter: string;
+/** How a client subscribes (5.0 section 3.8.3.1); up to 3.1.1 only the quality of service can be chosen. */
+export interface SubscriptionOptions {
   /** The granted maximum. */
   readonly qos: QoS;
+  /** Does not get what the client itself publishes. */
+  readonly noLocal: boolean;
+  /** Gets RETAIN as it was published. */
+  readonly retainAsPublished: boolean;
+  /** A number that comes with each delivery. */
+  readonly identifier: number | undefined;
+}
 
-  constructor(session: Session, filter: string, qos: QoS) {
+/** One topic filter of a session (section 3.8). */
+export class Subscription implements Member {
+  readonly session: Session;
+  readonly options: SubscriptionOptions;
+  /** The shared subscription that it belongs to. */
+  readonly group: SharedGroup | undefined;
+  readonly #terms: TermsTable;
+
+  constructor(session: Session, options: SubscriptionOptions, group: SharedGroup | undefined) {
+    const { qos, retainAsPublished, identifier } = options;
     this.session = session;
-    this.filter = filter;
-    this.qos = qos;
+    this.options = options;
+    this.group = group;
+    this.#terms = new TermsTable(qos, retainAsPublished, identifier === undefined ? [] : [identifier], group);
   }
 
-  /** Delivers at the lower of the published and the granted quality of service [MQTT-3.8.4-6]. */
+  get readiness(): number {
+    return this.session.readiness;
+  }
+
+  /** Takes a message that the group has chosen this member for. */
   next(message: Message): void {
-    this.session.deliver(message, lower(message.qos, this.qos), false); // [MQTT-3.3.1-9]
+    this.session.deliver(message, this.#terms.of(message.qos, message.retain));
   }
 }
 
-/** The lower of two qualities of service. */
-export function lower(a: QoS, b: QoS): QoS {
-  return a < b ? a : b;
+/** All subscriptions of one session that match a topic: one delivery [MQTT-3.3.5-1], [MQTT5-3.3.4-2]. */
+class SessionRoute implements Subscriber {
+  readonly #session: Session;
+  readonly #all: TermsTable;
+  /** For what the client itself has published: without those that asked for no local; nothing where all did. */
+  readonly #own: TermsTable | undefined;
+
+  constructor(session: Session, subscriptions: readonly Subscription[]) {
+    const own = subscriptions.filter(({ options }) => !options.noLocal);
+    this.#session = session;
+    this.#all = merge(subscriptions);
+    this.#own = own.length === subscriptions.length ? this.#all : own.length > 0 ? merge(own) : undefined;
+  }
+
+  next(message: Message): void {
+    const terms = message.client === this.#session.clientId ? this.#own : this.#all;
+    if (terms) this.#session.deliver(message, terms.of(message.qos, message.retain));
+  }
 }
 
-/** Of the subscriptions of one session that match, the one with the highest quality of service [MQTT-3.3.5-1]. */
-export function compileRoute(subscribers: Subscriber[]): readonly Subscriber[] {
-  const route = new Map<unknown, Subscriber>();
+function merge(subscriptions: readonly Subscription[]): TermsTable {
+  const qos = Math.max(...subscriptions.map(({ options }) => options.qos)) as QoS;
+  const identifiers = subscriptions.flatMap(({ options: { identifier } }) =>
+    identifier === undefined ? [] : [identifier]
+  );
+  return new TermsTable(qos, subscriptions.some(({ options }) => options.retainAsPublished), identifiers);
+}
+
+/** The list to call for a topic. */
+export function compileRoute(subscribers: (Subscriber | Subscription)[]): readonly Subscriber[] {
+  const route: Subscriber[] = [], sessions = new Map<Session, Subscription[]>();
   for (const subscriber of subscribers) {
-    if (!(subscriber instanceof Subscription)) {
-      route.set(subscriber, subscriber);
-      continue;
+    if (!(subscriber instanceof Subscription)) route.push(subscriber);
+    else {
+      const others = sessions.get(subscriber.session);
+      if (others) others.push(subscriber);
+      else sessions.set(subscriber.session, [subscriber]);
     }
-    const other = route.get(subscriber.session) as Subscription | undefined;
-    if (!other || other.qos < subscriber.qos) route.set(subscriber.session, subscriber);
   }
-  return [...route.values()];
+  for (const [session, subscriptions] of sessions) route.push(new SessionRoute(session, subscriptions));
+  return route;
 }

@@ -39,6 +39,11 @@ export function topicFilterFault(filter: string): string | undefined {
 
 function stringFault(what: string, value: string): string | undefined {
   if (value === "") return `${what} is empty: it needs at least one character`; // [MQTT-4.7.3-1]
+  return textFault(what, value);
+}
+
+/** What is wrong with a string of any packet (3.1.1 section 1.5.3), as a sentence, or `undefined`. */
+export function textFault(what: string, value: string): string | undefined {
   if (value.includes("\0")) return `${what} holds U+0000`; // [MQTT-4.7.3-2]
   if (!value.isWellFormed()) return `${what} holds half of a surrogate pair`;
   if (value.length * 3 > MAX_BYTES) {

@@ -1,5 +1,6 @@
 // The last retained message of each topic (3.1.1 section 3.3.1.3), kept level by level, so that a new subscription finds those
 // that match without a look at the others.
+import type { Deadline, Deadlines } from "../deadlines.ts";
 import type { Message } from "../message.ts";
 
 class Level {
@@ -7,13 +8,19 @@ class Level {
   message: Message | undefined;
   /** The number of the update that set the message. */
   version = 0;
+  expiry: Deadline | undefined;
 }
 
 /** The retained messages of a broker. */
 export class RetainedMessages {
   readonly #root = new Level();
+  readonly #deadlines: Deadlines;
   #size = 0;
   #version = 0;
+
+  constructor(deadlines: Deadlines) {
+    this.#deadlines = deadlines;
+  }
 
   /** How many messages are retained. */
   get size(): number {
@@ -39,6 +46,11 @@ export class RetainedMessages {
     // makes another view where the payload is a Buffer.
     level.message = message.with({ payload: new Uint8Array(message.payload) });
     level.version = ++this.#version;
+    level.expiry?.cancel();
+    const seconds = message.properties?.messageExpiryInterval;
+    level.expiry = seconds === undefined
+      ? undefined
+      : this.#deadlines.start(seconds * 1000, () => this.#delete(message.topic));
   }
 
   #delete(topic: string): void {
@@ -50,6 +62,7 @@ export class RetainedMessages {
     }
     if (path.at(-1)!.message) this.#size--;
     path.at(-1)!.message = undefined;
+    path.at(-1)!.expiry?.cancel();
     for (let depth = names.length; depth > 0; depth--) {
       const { message, children } = path[depth]!;
       if (message || children.size > 0) return;

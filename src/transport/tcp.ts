@@ -18,7 +18,7 @@ const BACKLOG = 4096;
  *
  * @throws {Deno.errors.AddrInUse} where the port is taken
  */
-export function listenTcp({ port = 1883, hostname = "127.0.0.1" }: TcpOptions): Acceptor & { readonly port: number } {
+export function listenTcp({ port = 1883, hostname = "127.0.0.1" }: TcpOptions): Acceptor {
   const listener = Deno.listen({ port, hostname, tcpBacklog: BACKLOG });
   const { port: actual } = listener.addr;
   return {

@@ -19,6 +19,7 @@ export interface ByteStream {
 export interface Acceptor extends AsyncIterable<ByteStream> {
   /** Where it listens, as a URL. */
   readonly address: string;
+  readonly port: number;
   /** Stops to accept. May be called again. */
   close(): void;
 }

@@ -1,45 +1,108 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { encode, PublishEncoder } from "../../src/codec/encode.ts";
-import { type Packet, parser } from "../../src/codec/mqtt_packet.ts";
 import type { ServerPacket } from "../../src/codec/packet.ts";
 import { Message, payloadBytes, type QoS } from "../../src/message.ts";
-import type { PacketLike } from "../support/client.ts";
+import { fieldsLike, parsed } from "../support/packets.ts";
 
-/** The one packet that these bytes are, as mqtt-packet reads it. */
-function parsed(bytes: Uint8Array): PacketLike {
-  const packets: Packet[] = [], reader = parser();
-  reader.on("packet", (packet) => packets.push(packet));
-  assertEquals([reader.parse(Buffer.from(bytes)), packets.length], [0, 1]);
-  return packets[0] as PacketLike;
-}
+type OtherPacket = Exclude<ServerPacket, { cmd: "publish" }>;
 
-/** Every kind of packet that the broker sends, but PUBLISH. */
-const packets: readonly ServerPacket[] = [
-  { cmd: "connack", returnCode: 0, sessionPresent: true },
-  { cmd: "connack", returnCode: 5, sessionPresent: false },
+const acks: readonly OtherPacket[] = [
   { cmd: "puback", messageId: 1 },
   { cmd: "pubrec", messageId: 256 },
   { cmd: "pubrel", messageId: 65_535 },
   { cmd: "pubcomp", messageId: 2 },
-  { cmd: "suback", messageId: 3, granted: [0, 1, 2, 0x80] },
-  { cmd: "unsuback", messageId: 4 },
   { cmd: "pingresp" },
 ];
 
-for (const packet of packets) {
-  Deno.test(`encode() writes what mqtt-packet reads: ${JSON.stringify(packet)}`, () => {
-    const found = parsed(encode(packet));
-    assertEquals(Object.fromEntries(Object.keys(packet).map((name) => [name, found[name]])), { ...packet });
+const authenticationData = Buffer.from([0, 0xff]), reasonString = "Größe";
+
+/** Every kind of packet that the broker sends, but PUBLISH. */
+const packets: { readonly [level in 4 | 5]: readonly OtherPacket[] } = {
+  4: [
+    ...acks,
+    { cmd: "connack", returnCode: 0, sessionPresent: true },
+    { cmd: "connack", returnCode: 5, sessionPresent: false },
+    { cmd: "suback", messageId: 3, granted: [0, 1, 2, 0x80] },
+    { cmd: "unsuback", messageId: 4 },
+  ],
+  5: [
+    ...acks,
+    { cmd: "connack", reasonCode: 0, sessionPresent: true },
+    { cmd: "connack", reasonCode: 0x87, sessionPresent: false, properties: { reasonString, serverReference: "b" } },
+    {
+      cmd: "connack",
+      reasonCode: 0,
+      sessionPresent: false,
+      properties: {
+        sessionExpiryInterval: 0,
+        receiveMaximum: 1,
+        maximumPacketSize: 0xffff_ffff,
+        assignedClientIdentifier: "c",
+        topicAliasMaximum: 65_535,
+        serverKeepAlive: 60,
+        responseInformation: "r",
+        authenticationMethod: "m",
+        authenticationData,
+      },
+    },
+    { cmd: "puback", messageId: 1, reasonCode: 0x99, properties: { reasonString } },
+    { cmd: "pubrec", messageId: 2, reasonCode: 0x87 },
+    { cmd: "pubrel", messageId: 3, reasonCode: 0x92 },
+    { cmd: "pubcomp", messageId: 4, reasonCode: 0x92, properties: { reasonString: "" } },
+    { cmd: "suback", messageId: 3, granted: [0, 1, 2, 0x80, 0x8f] },
+    { cmd: "unsuback", messageId: 4, granted: [0, 0x11] },
+    { cmd: "disconnect", reasonCode: 0x8e, properties: { reasonString } },
+    { cmd: "disconnect", reasonCode: 0x9d, properties: { serverReference: "b" } },
+    { cmd: "auth", reasonCode: 0x18, properties: { authenticationMethod: "m", authenticationData } },
+  ],
+};
+
+for (const level of [4, 5] as const) {
+  for (const packet of packets[level]) {
+    Deno.test(`encode() writes what mqtt-packet reads: level ${level}, ${JSON.stringify(packet).slice(0, 90)}`, () => {
+      assertEquals(fieldsLike(parsed(encode(packet, level, Infinity), level), packet), { ...packet });
+    });
+  }
+}
+
+Deno.test("Authentication data need not be a Buffer", () => {
+  const packet = (authenticationData: Uint8Array): OtherPacket => ({
+    cmd: "auth",
+    reasonCode: 0x18,
+    properties: { authenticationMethod: "m", authenticationData },
+  });
+  for (const bytes of [[], [1, 2, 3]]) {
+    const [plain, buffer] = [Uint8Array, Buffer].map((type) => encode(packet(type.from(bytes)), 5, Infinity));
+    assertEquals(plain, buffer);
+  }
+});
+
+const refusals: readonly OtherPacket[] = [
+  { cmd: "puback", messageId: 1, reasonCode: 0x87, properties: { reasonString } },
+  { cmd: "disconnect", reasonCode: 0x81, properties: { reasonString } },
+  { cmd: "connack", reasonCode: 0x84, sessionPresent: false, properties: { reasonString } },
+];
+
+for (const packet of refusals) {
+  Deno.test(`A ${packet.cmd} keeps its reason code where its reason in words does not fit [MQTT5-3.4.2-2] [MQTT5-3.14.2-3] [MQTT5-3.2.2-19]`, () => {
+    const whole = encode(packet, 5, Infinity), fits = encode(packet, 5, whole.length);
+    assertEquals(fits, whole);
+    const { reasonCode, properties } = parsed(encode(packet, 5, whole.length - 1), 5);
+    assertEquals([reasonCode, properties], ["reasonCode" in packet && packet.reasonCode, undefined]);
   });
 }
+
+Deno.test("What is larger than the client takes, with no reason to leave out, is returned as it is", () => {
+  assertEquals(encode({ cmd: "suback", messageId: 1, granted: Array(30).fill(0) }, 5, 20).length, 35);
+});
 
 const message = new Message({ topic: "a/ü", payload: payloadBytes("hello"), qos: 2, retain: true, client: "c" });
 
 for (const qos of [0, 1, 2] as QoS[]) {
   for (const retain of [false, true]) {
     Deno.test(`A PUBLISH frame of QoS ${qos}, retain ${retain}, has a place for its packet identifier`, () => {
-      const { bytes, idAt } = new PublishEncoder().frame(message, qos, retain), own = Buffer.from(bytes);
+      const { bytes, idAt } = new PublishEncoder().frame(message, 4, { qos, retain }), own = Buffer.from(bytes);
       if (qos > 0) own.writeUInt16BE(0xabcd, idAt);
       const { cmd, topic, payload, dup, messageId, ...found } = parsed(own);
       assertEquals([cmd, topic, String(payload), dup], ["publish", "a/ü", "hello", false]);
@@ -49,26 +112,31 @@ for (const qos of [0, 1, 2] as QoS[]) {
   }
 }
 
-Deno.test("A message is encoded once for each QoS and RETAIN flag, whatever the order of its subscribers", () => {
-  const encoder = new PublishEncoder(), first = encoder.frame(message, 1, false);
-  const others = [encoder.frame(message, 1, true), encoder.frame(message, 0, false), encoder.frame(message, 2, false)];
-  assertStrictEquals(encoder.frame(message, 1, false), first);
-  assertEquals(new Set([first, ...others]).size, 4);
+Deno.test("A message is encoded once for each version, QoS and RETAIN flag, whatever the order of its subscribers", () => {
+  const encoder = new PublishEncoder(),
+    variants = [4, 5].flatMap((level) =>
+      [0, 1, 2].flatMap((qos) => [false, true].map((retain) => ({ level: level as 4 | 5, qos: qos as QoS, retain })))
+    );
+  const first = variants.map(({ level, ...variant }) => encoder.frame(message, level, variant));
+  assertEquals(new Set(first).size, 12);
+  for (const [i, { level, ...variant }] of variants.entries()) {
+    assertStrictEquals(encoder.frame(message, level, variant), first[i]);
+  }
 });
 
+const plain = { qos: 1, retain: false } as const;
+
 Deno.test("Another message is encoded anew, also one with the same fields", () => {
-  const encoder = new PublishEncoder(), first = encoder.frame(message, 1, false);
-  assertEquals(encoder.frame(message.with({}), 1, false) === first, false);
-  assertEquals(
-    String(parsed(encoder.frame(message.with({ payload: payloadBytes("x") }), 0, false).bytes).payload),
-    "x",
-  );
+  const encoder = new PublishEncoder(), first = encoder.frame(message, 4, plain);
+  assertEquals(encoder.frame(message.with({}), 4, plain) === first, false);
+  const { bytes } = encoder.frame(message.with({ payload: payloadBytes("x") }), 4, plain);
+  assertEquals(String(parsed(bytes).payload), "x");
 });
 
 Deno.test("A payload that is a part of a larger buffer is sent as that part", () => {
   const payload = Buffer.from("before hello behind").subarray(7, 12);
   for (const part of [payload, new Uint8Array(payload.buffer, payload.byteOffset, 5), new Uint8Array()]) {
-    const { bytes } = new PublishEncoder().frame(message.with({ payload: part }), 1, false);
+    const { bytes } = new PublishEncoder().frame(message.with({ payload: part }), 4, plain);
     assertEquals(String(parsed(bytes).payload), part.length > 0 ? "hello" : "");
   }
 });

@@ -168,7 +168,7 @@ Deno.test("CONNACK and the end of the connection reach a refused client over TCP
   await using listener = broker.listen({ port: 0 });
   await using client = await TestClient.tcp(listener.port);
   const behind = bytesOf({ cmd: "publish", topic: "t", payload: "x".repeat(100_000), qos: 0 });
-  await client.sendBytes([...connectFrame({ level: 5 }), ...behind]);
+  await client.sendBytes([...connectFrame({ level: 6 }), ...behind]);
   await client.expect({ cmd: "connack", returnCode: 1, sessionPresent: false });
   await client.expectClosed();
 });

@@ -27,8 +27,12 @@ Deno.test(
 
 Deno.test(
   "a SUBSCRIBE without a filter and QoS pair ends the connection [MQTT-3.8.3-3]",
+  endTheConnection({ "no pair": frame(SUBSCRIBE, ...ID) }, "protocol-error"),
+);
+
+Deno.test(
+  "a SUBSCRIBE that is not whole ends the connection [MQTT-3.8.3-3]",
   endTheConnection({
-    "no pair": frame(SUBSCRIBE, ...ID),
     "no QoS": frame(SUBSCRIBE, ...ID, ...field("a")),
     "no QoS in the second pair": frame(SUBSCRIBE, ...ID, ...field("a"), 0, ...field("b")),
     "nothing at all": frame(SUBSCRIBE),

@@ -86,12 +86,21 @@ export async function assertRefused(
   reason: string,
   answer?: PacketLike,
 ): Promise<void> {
-  await using client = TestClient.memory(broker);
+  await using client = TestClient.memory(broker, answer && "reasonCode" in answer ? 5 : 4);
   await assertEndsAlone(broker, client, bytes, `refused/${reason}`, answer);
 }
 
-/** Asserts that `bytes` of an accepted client end its connection, by {@linkcode assertEndsAlone}. */
-export async function assertDisconnected(broker: Broker, bytes: readonly number[], reason: string): Promise<void> {
-  await using client = await connected(broker, "offender");
-  await assertEndsAlone(broker, client, bytes, `disconnected/${reason}`);
+/**
+ * Asserts that `bytes` of an accepted client end its connection, by {@linkcode assertEndsAlone}; with `code` it is a client of 5.0,
+ * which is told that in a DISCONNECT.
+ */
+export async function assertDisconnected(
+  broker: Broker,
+  bytes: readonly number[],
+  reason: string,
+  code?: number,
+): Promise<void> {
+  await using client = await connected(broker, "offender", code === undefined ? {} : { protocolVersion: 5 });
+  const answer = code === undefined ? undefined : { cmd: "disconnect", reasonCode: code } as const;
+  await assertEndsAlone(broker, client, bytes, `disconnected/${reason}`, answer);
 }

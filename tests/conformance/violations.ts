@@ -9,8 +9,8 @@ import { assertDisconnected } from "./support.ts";
 export type Violations = Readonly<Record<string, readonly number[]>>;
 
 /** The bytes of a packet. */
-export function bytesOf(packet: PacketLike): number[] {
-  return [...generate(packet as Packet)];
+export function bytesOf(packet: PacketLike, protocolVersion = 4): number[] {
+  return [...generate(packet as Packet, { protocolVersion })];
 }
 
 /** Cases from a list of values, each of which becomes bytes. */
@@ -19,19 +19,23 @@ export function violationsOf<T>(values: readonly T[], bytes: (value: T) => reado
 }
 
 /** A packet with each value of its fixed header flags except the right one. */
-export function wrongFlags(packet: PacketLike): Violations {
-  const [first = 0, ...rest] = bytesOf(packet);
+export function wrongFlags(packet: PacketLike, protocolVersion?: number): Violations {
+  const [first = 0, ...rest] = bytesOf(packet, protocolVersion);
   const flags = Array.from({ length: 16 }, (_, value) => value).filter((value) => value !== (first & 0x0f));
   return Object.fromEntries(
     flags.map((value) => [`flags ${value.toString(2).padStart(4, "0")}`, [(first & 0xf0) | value, ...rest]]),
   );
 }
 
-/** A test that each violation ends its own connection alone, does nothing else, and that what follows it is not processed. */
+/**
+ * A test that each violation ends its own connection alone, does nothing else, and that what follows it is not processed. With
+ * `code` it is a client of 5.0, which is told that in a DISCONNECT.
+ */
 export function endTheConnection(
   violations: Violations,
   reason: Reason = "malformed-packet",
   options?: BrokerOptions,
+  code?: number,
 ): (t: Deno.TestContext) => Promise<void> {
   return async (t) => {
     for (const [name, bytes] of Object.entries(violations)) {
@@ -39,8 +43,8 @@ export function endTheConnection(
         await using broker = createBroker(options);
         const published: string[] = [];
         broker.published.subscribe(({ topic }) => published.push(topic));
-        const next = bytesOf({ cmd: "publish", topic: "next", payload: "", qos: 0 });
-        await assertDisconnected(broker, [...bytes, ...next], reason);
+        const next = bytesOf({ cmd: "publish", topic: "next", payload: "", qos: 0 }, code === undefined ? 4 : 5);
+        await assertDisconnected(broker, [...bytes, ...next], reason, code);
         assertEquals(published, ["sign/of/life"]);
       });
     }

@@ -1,5 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { ChunkPool, Outbox, type OutboxOptions } from "../../src/connection/outbox.ts";
+import { systemClock } from "../../src/clock.ts";
 import { Turn } from "../../src/turn.ts";
 import { settle } from "../support/clock.ts";
 
@@ -8,7 +9,7 @@ const encode = (text: string) => new TextEncoder().encode(text),
 
 /** An outbox and the socket that it writes to: each write waits until the test lets it go. */
 class Scene {
-  readonly turn = new Turn();
+  readonly turn = new Turn(systemClock);
   readonly outbox: Outbox;
   /** What was asked to be written, one entry for each write. */
   readonly writes: string[] = [];

@@ -1,6 +1,6 @@
 // Paho for Python, as paho_client.py uses it.
-import { type BrokerProcess, has, Process, type ProcessOptions, run } from "../support/process.ts";
-import { gone, type Program, publisherId, subscriberProcess } from "./program.ts";
+import { has, Process, type ProcessOptions, run } from "../support/process.ts";
+import { expiryOf, gone, type Program, publisherId, subscriberProcess, type TestedBroker } from "./program.ts";
 
 /** Debian's package belongs to Debian's own Python, which need not be the first one on the path. */
 const pythons = ["/usr/bin/python3", "python3"];
@@ -12,7 +12,7 @@ export const paho: Program = {
   installed: python !== undefined,
 
   subscribe(broker, options) {
-    const process = new Process(...command(broker, options));
+    const process = new Process(...command(broker, { ...options, expiry: expiryOf(options) }));
     return subscriberProcess(broker, options.id, process, {
       ready: () => process.output.take((line) => line === "ready"),
       next: async () => JSON.parse(await process.output.take()),
@@ -20,7 +20,7 @@ export const paho: Program = {
   },
 
   async visit(broker, options) {
-    await run(...command(broker, options));
+    await run(...command(broker, { ...options, expiry: expiryOf(options) }));
     await gone(broker, options.id, "disconnect");
   },
 
@@ -32,7 +32,7 @@ export const paho: Program = {
 };
 
 /** The arguments of `Process` and `run`: the script is told what to do by the first line of its input. */
-function command({ port }: BrokerProcess, what: object): [string, ProcessOptions] {
+function command({ port }: TestedBroker, what: object): [string, ProcessOptions] {
   const input = `${JSON.stringify({ port, ...what })}\n`;
   return [python ?? "python3", { args: ["paho_client.py"], input, cwd: new URL(".", import.meta.url) }];
 }

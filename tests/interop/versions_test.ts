@@ -1,8 +1,5 @@
-// MQTT 3.1 is served, and MQTT 5.0 is refused in a way that its clients understand.
-import { assertEquals, assertRejects } from "@std/assert";
-import { mosquitto } from "./mosquitto.ts";
-import { mqttjs } from "./mqttjs.ts";
-import { paho } from "./paho.ts";
+// MQTT 3.1 is served, too: to programs that still speak it.
+import { assertEquals } from "@std/assert";
 import type { Message } from "./program.ts";
 import { programs, testWith } from "./programs.ts";
 
@@ -19,23 +16,4 @@ for (const program of programs) {
     await doomed.kill();
     assertEquals(await watcher.next(), will);
   });
-}
-
-/** What each program makes of the refusal. */
-const refused = [
-  [mosquitto, "Unsupported Protocol Version"],
-  [mqttjs, "Unacceptable protocol version"],
-  [paho, "Refused"],
-] as const;
-
-for (const [program, text] of refused) {
-  testWith(
-    [program],
-    `${program.name} is told that MQTT 5.0 is not served, and can go on with 3.1.1`,
-    async (broker) => {
-      await assertRejects(() => program.publish(broker, [message], 5), Error, text);
-      await broker.logged("unsupported-protocol-version");
-      await program.publish(broker, [message]);
-    },
-  );
 }

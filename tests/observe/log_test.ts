@@ -40,6 +40,11 @@ const lines: { readonly [type in BrokerEvent["type"]]: readonly Line[] } = {
       "info",
       'Client "c" connected from 1.2.3.4:5: MQTT 3.1.1, session resumed, keep alive 60 s',
     ],
+    [
+      { ...connected, protocolLevel: 5, keepAlive: 0 },
+      "info",
+      'Client "c" connected from 1.2.3.4:5: MQTT 5.0, clean session, keep alive 0 s',
+    ],
   ],
   "refused": [
     [
@@ -82,6 +87,11 @@ const lines: { readonly [type in BrokerEvent["type"]]: readonly Line[] } = {
       { type: "dropped", client: undefined, topic, reason: "routing-ended", count: 1 },
       "warn",
       'Dropped a message on "a/b": routing-ended',
+    ],
+    [
+      { type: "dropped", client, topic, reason: "packet-too-large", count: 1 },
+      "warn",
+      'Dropped a message on "a/b" for client "c": packet-too-large',
     ],
     [
       { type: "dropped", client, topic, reason: "client-offline", count: 1 },

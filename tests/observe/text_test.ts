@@ -48,6 +48,61 @@ const packets: readonly (readonly [packet: Packet, text: string])[] = [
   [{ cmd: "pingreq" }, "PINGREQ"],
   [{ cmd: "pingresp" }, "PINGRESP"],
   [{ cmd: "disconnect" }, "DISCONNECT"],
+  [
+    {
+      ...connect,
+      protocolVersion: 5,
+      properties: { sessionExpiryInterval: 60, authenticationMethod: "m", authenticationData: bytes("secret") },
+      will: { ...will, properties: { willDelayInterval: 5 } },
+    },
+    'CONNECT client="c" level=5 keepAlive=60s clean sessionExpiryInterval=60 authenticationMethod="m" ' +
+    'authenticationData=... will=(topic="gone" qos=1 retain payload="bye" willDelayInterval=5)',
+  ],
+  [
+    { cmd: "connack", reasonCode: 0x87, sessionPresent: false, properties: { reasonString: "no" } },
+    'CONNACK code=135 reasonString="no"',
+  ],
+  [
+    {
+      ...publish,
+      properties: {
+        payloadFormatIndicator: true,
+        correlationData: Uint8Array.of(0xff),
+        userProperties: [["a", "1"], ["a", "2"]],
+        topicAlias: 1,
+      },
+    },
+    'PUBLISH topic="a/b" qos=0 payload="on" payloadFormatIndicator=true correlationData=0xff ' +
+    'userProperties=[["a","1"],["a","2"]] topicAlias=1',
+  ],
+  [
+    { cmd: "pubrec", messageId: 2, reasonCode: 0x99, properties: { reasonString: "no text" } },
+    'PUBREC id=2 code=0x99 reasonString="no text"',
+  ],
+  [
+    {
+      cmd: "subscribe",
+      messageId: 5,
+      subscriptions: [{ topic: "a", qos: 0, nl: true, rap: true, rh: 2 }, {
+        topic: "b",
+        qos: 1,
+        nl: false,
+        rap: false,
+        rh: 0,
+      }],
+      properties: { subscriptionIdentifier: 7 },
+    },
+    'SUBSCRIBE id=5 "a":0(noLocal retainAsPublished retainHandling=2) "b":1 subscriptionIdentifier=7',
+  ],
+  [{ cmd: "unsuback", messageId: 6, granted: [0, 17] }, "UNSUBACK id=6 granted=0,17"],
+  [
+    { cmd: "disconnect", reasonCode: 0x8e, properties: { reasonString: "again" } },
+    'DISCONNECT code=0x8e reasonString="again"',
+  ],
+  [
+    { cmd: "auth", reasonCode: 0x18, properties: { authenticationMethod: "m", authenticationData: bytes("secret") } },
+    'AUTH code=0x18 authenticationMethod="m" authenticationData=...',
+  ],
 ];
 
 for (const [packet, text] of packets) {
@@ -89,6 +144,10 @@ const shown: readonly (readonly [where: string, text: string])[] = [
   ["the client of a trace", traceLine({ direction: "in", client, packet: { cmd: "pingreq" } })],
   ["a client identifier", packetText({ ...connect, clientId: client })],
   ["a user name", packetText({ ...connect, username: hostile })],
+  ["a content type", packetText({ ...publish, properties: { contentType: hostile } })],
+  ["a user property", packetText({ ...publish, properties: { userProperties: [["a", hostile]] } })],
+  ["correlation data", packetText({ ...publish, properties: { correlationData: bytes(hostile) } })],
+  ["a reason", packetText({ cmd: "disconnect", reasonCode: 0x80, properties: { reasonString: hostile } })],
   ["a will", packetText({ ...connect, will: { ...will, topic, payload: bytes(hostile) } })],
   ["a topic", packetText({ ...publish, topic })],
   ["a payload", packetText({ ...publish, payload: bytes(hostile) })],

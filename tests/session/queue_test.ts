@@ -9,7 +9,7 @@ const limits = { queuedMessages: 1000, queuedBytes: 1_000_000 };
 
 function delivery(topic: string, bytes = 0): Delivery {
   const message = new Message({ topic, payload: new Uint8Array(bytes), qos: 1, retain: false, client: undefined });
-  return { message, qos: 1, retain: false };
+  return { message, terms: { qos: 1, retain: false } };
 }
 
 function* replay(...topics: readonly string[]): Generator<Delivery, void, undefined> {
@@ -25,10 +25,10 @@ function drain(queue: DeliveryQueue): string[] {
 
 Deno.test("What goes in first comes out first, and then there is nothing", () => {
   const queue = new DeliveryQueue();
-  assertEquals([queue.empty, queue.size, queue.shift()], [true, 0, undefined]);
+  assertEquals([queue.empty, queue.deliveries.length, queue.shift()], [true, 0, undefined]);
   for (const topic of ["a", "b", "c"]) assert(queue.push(delivery(topic), limits));
-  assertEquals([queue.empty, queue.size], [false, 3]);
-  assertEquals([drain(queue), queue.empty, queue.size], [["a", "b", "c"], true, 0]);
+  assertEquals([queue.empty, queue.deliveries.length], [false, 3]);
+  assertEquals([drain(queue), queue.empty, queue.deliveries.length], [["a", "b", "c"], true, 0]);
 });
 
 Deno.test("The limit of messages is what fits, and one that leaves makes room for one", () => {
@@ -44,7 +44,7 @@ Deno.test("The limit of bytes counts topics and payloads; a smaller message may 
   assertEquals([queue.push(delivery("a", 9), ten), queue.push(delivery("b"), ten)], [true, false]);
   queue.shift();
   assertEquals([5, 5, 3].map((bytes) => queue.push(delivery("c", bytes), ten)), [true, false, true]);
-  assertEquals(queue.size, 2);
+  assertEquals(queue.deliveries.length, 2);
 });
 
 Deno.test("A queue of no messages takes none", () => {
@@ -58,7 +58,7 @@ Deno.test("A replay has its place in the order, and what is empty is passed over
   queue.pushReplay(replay("r1", "r2"));
   queue.pushReplay(replay());
   queue.push(delivery("b"), limits);
-  assertEquals([queue.size, queue.empty], [2, false]);
+  assertEquals([queue.deliveries.length, queue.empty], [2, false]);
   assertEquals([drain(queue), queue.empty], [["a", "r1", "r2", "b"], true]);
 });
 
@@ -81,10 +81,10 @@ Deno.test("A queue that is never empty keeps its order over thousands of message
   const queue = new DeliveryQueue();
   let pushed = 0, shifted = 0;
   while (shifted < 10_000) {
-    for (let i = 0; i < 3 && queue.size < 900; i++) assert(queue.push(delivery(String(pushed++)), limits));
+    for (let i = 0; i < 3 && queue.deliveries.length < 900; i++) assert(queue.push(delivery(String(pushed++)), limits));
     for (let i = 0; i < 2; i++) assertEquals(queue.shift()?.message.topic, String(shifted++));
   }
-  assertEquals(queue.size, pushed - shifted);
+  assertEquals(queue.deliveries.length, pushed - shifted);
 });
 
 Deno.test("What has left a queue that is not empty is not held by it", async () => {
@@ -96,5 +96,5 @@ Deno.test("What has left a queue that is not empty is not held by it", async () 
   })();
   await settle(); // a target stays for the rest of the job in which its reference was made
   gc();
-  assertEquals([sent.deref()?.message.topic, queue.size], [undefined, 1]);
+  assertEquals([sent.deref()?.message.topic, queue.deliveries.length], [undefined, 1]);
 });

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import type { Broker } from "../../src/broker.ts";
-import { generate, type Packet, parser } from "../../src/codec/mqtt_packet.ts";
+import { generate, type Packet, type Parser, parser } from "../../src/codec/mqtt_packet.ts";
 import { memoryPair } from "../../src/transport/memory.ts";
 import { tcpStream } from "../../src/transport/tcp.ts";
 import type { ByteStream } from "../../src/transport/transport.ts";
@@ -18,25 +18,30 @@ const PATIENCE = 5000;
 /** One end of a connection, as a test uses it. */
 export class TestClient implements AsyncDisposable {
   readonly stream: ByteStream;
-  readonly #parser = parser();
+  /** The version that is spoken, which the CONNECT that is sent says. */
+  readonly #speech: { protocolVersion: number };
+  readonly #parser: Parser;
   readonly #received: PacketLike[] = [];
   #fault: Error | undefined;
   #ended = false;
   #changed = Promise.withResolvers<void>();
   readonly #reading: Promise<void>;
 
-  constructor(stream: ByteStream) {
+  /** @param protocolVersion is wanted only where the CONNECT will be sent as raw bytes */
+  constructor(stream: ByteStream, protocolVersion = 4) {
     this.stream = stream;
+    this.#speech = { protocolVersion };
+    this.#parser = parser(this.#speech);
     this.#parser.on("packet", (packet) => this.#received.push(packet as PacketLike));
     this.#parser.on("error", (error) => this.#fault = error);
     this.#reading = this.#read();
   }
 
   /** A client over the in-memory transport; nothing has been sent yet. */
-  static memory(broker: Broker): TestClient {
+  static memory(broker: Broker, protocolVersion?: number): TestClient {
     const [ours, theirs] = memoryPair();
     broker.accept(theirs);
-    return new TestClient(ours);
+    return new TestClient(ours, protocolVersion);
   }
 
   /** A client over a real socket; nothing has been sent yet. */
@@ -65,7 +70,8 @@ export class TestClient implements AsyncDisposable {
 
   /** Sends a packet as mqtt-packet encodes it. */
   send(packet: PacketLike): Promise<void> {
-    return this.sendBytes(generate(packet as Packet));
+    if (packet.cmd === "connect") this.#speech.protocolVersion = packet.protocolVersion ?? 4;
+    return this.sendBytes(generate(packet as Packet, this.#speech));
   }
 
   /** Sends raw bytes. */
@@ -118,7 +124,7 @@ export class TestClient implements AsyncDisposable {
   /** Sends a CONNECT and takes the CONNACK, which must accept it. */
   async connect(options: Partial<PacketLike> = {}): Promise<PacketLike> {
     await this.send({ clientId: "client", clean: true, keepalive: 0, protocolVersion: 4, ...options, cmd: "connect" });
-    return await this.expect({ cmd: "connack", returnCode: 0 });
+    return await this.expect({ cmd: "connack", [options.protocolVersion === 5 ? "reasonCode" : "returnCode"]: 0 });
   }
 
   /** Subscribes, and takes the SUBACK, which must grant what was asked for. */

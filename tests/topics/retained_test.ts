@@ -1,8 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
+import { Deadlines } from "../../src/deadlines.ts";
 import { Message } from "../../src/message.ts";
 import { RetainedMessages } from "../../src/topics/retained.ts";
 import { matchingSuite } from "../suites/matching.ts";
+import { VirtualClock } from "../support/clock.ts";
 
 function retained(topic: string, payload: string | Uint8Array = "x", retain = true): Message {
   const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
@@ -10,7 +12,11 @@ function retained(topic: string, payload: string | Uint8Array = "x", retain = tr
 }
 
 function setOf(...messages: readonly Message[]): RetainedMessages {
-  const set = new RetainedMessages();
+  return filled(new VirtualClock(), ...messages);
+}
+
+function filled(clock: VirtualClock, ...messages: readonly Message[]): RetainedMessages {
+  const set = new RetainedMessages(new Deadlines(clock));
   for (const message of messages) set.update(message);
   return set;
 }
@@ -51,6 +57,38 @@ Deno.test("What is removed, replaced or added while they are read one by one is 
   for (const message of [retained(second!, ""), retained(third!, "new"), retained("d")]) set.update(message);
   assertEquals([...reading], []);
   assertEquals(found(set, "+"), [`${first.topic}=x`, `${third}=new`, "d=x"].sort());
+});
+
+/** A message that expires after so many seconds. */
+function expiring(topic: string, seconds: number, payload = "x"): Message {
+  return retained(topic, payload).with({ properties: { messageExpiryInterval: seconds } });
+}
+
+Deno.test("A message that expires is retained so long, not shorter, and leaves nothing behind [MQTT5-3.3.2-5]", async () => {
+  const clock = new VirtualClock(), set = filled(clock, expiring("a/b", 10), expiring("a", 20), retained("c"));
+  await clock.advance(10_000 - 1);
+  assertEquals(found(set, "#"), ["a/b=x", "a=x", "c=x"]);
+  await clock.advance(1000);
+  assertEquals([found(set, "#"), set.size], [["a=x", "c=x"], 2]);
+  await clock.advance(10_000);
+  assertEquals([found(set, "#"), set.size, clock.pending], [["c=x"], 1, 0]);
+});
+
+Deno.test("A message that takes another one's place has an expiry of its own, or none", async () => {
+  const clock = new VirtualClock(), set = filled(clock, ...["a", "b", "c"].map((topic) => expiring(topic, 10)));
+  await clock.advance(5000);
+  for (const message of [expiring("a", 10, "new"), retained("b", "new"), retained("c", "")]) set.update(message);
+  await clock.advance(6000);
+  assertEquals(found(set, "#"), ["a=new", "b=new"]);
+  await clock.advance(5000);
+  assertEquals([found(set, "#"), clock.pending], [["b=new"], 0]);
+});
+
+Deno.test("The expiry of a message that was removed takes no later one along", async () => {
+  const clock = new VirtualClock(), set = filled(clock, expiring("a", 10), retained("a", ""), retained("a", "new"));
+  assertEquals(clock.pending, 0);
+  await clock.advance(20_000);
+  assertEquals(found(set, "a"), ["a=new"]);
 });
 
 for (const kind of [Uint8Array, Buffer]) {

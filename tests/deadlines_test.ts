@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { Deadlines } from "../../src/connection/deadlines.ts";
-import { VirtualClock } from "../support/clock.ts";
+import { Deadlines } from "../src/deadlines.ts";
+import { VirtualClock } from "./support/clock.ts";
 
 /** How late a deadline may be: a tick until its own, and one until the timer. */
 const LATE = 500;

@@ -1,6 +1,6 @@
 // Time-outs of thousands of connections with one timer. A time-out that is almost always put off (every packet that comes puts
 // the keep-alive off) is not moved each time: it only notes the time, and is looked at again when it would have expired.
-import type { Clock } from "../clock.ts";
+import type { Clock } from "./clock.ts";
 
 /** The resolution in milliseconds: a deadline expires less than two ticks late, never early. */
 const TICK = 250;
@@ -43,6 +43,14 @@ export class Deadlines {
     this.#insert(entry);
     this.#run();
     return { putOff: () => entry.since = this.#clock.now(), cancel: () => this.#remove(entry) };
+  }
+
+  /** Forgets all of them. */
+  close(): void {
+    this.#stop?.();
+    this.#stop = undefined;
+    this.#buckets.clear();
+    this.#size = 0;
   }
 
   #current(): number {

@@ -1,0 +1,73 @@
+// All connections of a broker, and the listeners that they come from. Each new one is emitted before it reads its first byte.
+import { within } from "../clock.ts";
+import { MqttError } from "../errors.ts";
+import { Subject } from "../rx.ts";
+import type { Acceptor, ByteStream } from "../transport/transport.ts";
+import { Connection, type ConnectionContext } from "./connection.ts";
+
+/** How long a connection may take to close after its drain, in milliseconds: two lingers. */
+const GRACE = 2000;
+
+/** A listening port. */
+export interface Listener extends AsyncDisposable {
+  /** Where it listens, such as `mqtt://127.0.0.1:1883`. */
+  readonly address: string;
+  /** The port, also where the system chose it. */
+  readonly port: number;
+  /** Stops to accept; connections that exist go on. */
+  close(): Promise<void>;
+}
+
+/** The connections of one broker. */
+export class Connections {
+  /** Every new connection. */
+  readonly opened: Subject<Connection> = new Subject();
+  readonly #open = new Set<Connection>();
+  readonly #acceptors = new Set<Acceptor>();
+  #closing = false;
+
+  /** How many there are. */
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** Accepts what an acceptor brings. */
+  listen(listen: () => Acceptor, context: ConnectionContext): Listener {
+    if (this.#closing) throw new MqttError("server-shutting-down", "Broker is closed: it can't listen");
+    const acceptor = listen(), { address, port } = acceptor;
+    this.#acceptors.add(acceptor);
+    const accepting = this.#acceptFrom(acceptor, context);
+    context.report({ type: "listening", address });
+    const close = () => {
+      this.#acceptors.delete(acceptor);
+      acceptor.close();
+      return accepting;
+    };
+    return { address, port, close, [Symbol.asyncDispose]: close };
+  }
+
+  async #acceptFrom(acceptor: Acceptor, context: ConnectionContext): Promise<void> {
+    for await (const stream of acceptor) this.accept(stream, context);
+  }
+
+  /** Serves one client to its end. Never rejects. */
+  async accept(stream: ByteStream, context: ConnectionContext): Promise<void> {
+    if (this.#closing) return stream.close();
+    const connection = new Connection(stream, context);
+    this.#open.add(connection);
+    this.opened.next(connection);
+    await connection.run();
+    this.#open.delete(connection);
+  }
+
+  /** Accepts no more, and ends all connections: what is under way to clients is still sent, for `drain` milliseconds. */
+  async close(drain: number, { turn, options: { clock } }: ConnectionContext): Promise<void> {
+    this.#closing = true;
+    for (const acceptor of this.#acceptors) acceptor.close();
+    const connections = [...this.#open];
+    turn.run(() => {
+      for (const connection of connections) connection.close("server-shutting-down", "The broker closes", drain);
+    });
+    await within(clock, drain + GRACE, Promise.all(connections.map((connection) => connection.closed)));
+  }
+}

@@ -1,0 +1,72 @@
+// Topic aliases (5.0 section 3.3.2.3.4): numbers that stand for topic names, on one connection and in one direction. Those of the
+// client are taken as it gives them; ours go to topics that come again, and from the least recently used to the next.
+import { MqttError } from "../errors.ts";
+
+/** How many topics that came once are remembered. */
+const CANDIDATES = 1000;
+
+/** The aliases that a client gives. */
+export class IncomingAliases {
+  readonly #maximum: number;
+  readonly #topics = new Map<number, string>();
+
+  constructor(maximum: number) {
+    this.#maximum = maximum;
+  }
+
+  /**
+   * The topic of a PUBLISH with an alias, which sets it or stands for it.
+   *
+   * @throws {MqttError} where the alias is over the maximum, or stands for nothing
+   */
+  resolve(topic: string, alias: number): string {
+    if (alias > this.#maximum) {
+      throw new MqttError("topic-alias-invalid", `Topic alias is ${alias}: ${this.#maximum} are permitted`);
+    }
+    if (topic !== "") this.#topics.set(alias, topic);
+    const known = this.#topics.get(alias);
+    if (known === undefined) throw new MqttError("protocol-error", `Topic alias ${alias} stands for no topic yet`);
+    return known;
+  }
+}
+
+/** An alias to send; `known` where the client has it already, so that the name can be left out. */
+export interface Alias {
+  readonly id: number;
+  readonly known: boolean;
+}
+
+/** The aliases that the broker gives. */
+export class OutgoingAliases {
+  readonly #maximum: number;
+  readonly #ids = new Map<string, number>();
+  readonly #candidates = new Set<string>();
+
+  constructor(maximum: number) {
+    this.#maximum = maximum;
+  }
+
+  /** The alias of a topic that is sent now; nothing for one that is sent for the first time. */
+  use(topic: string): Alias | undefined {
+    const id = this.#ids.get(topic);
+    if (id !== undefined) {
+      this.#ids.delete(topic);
+      this.#ids.set(topic, id); // the most recently used one is the last
+      return { id, known: true };
+    }
+    if (this.#candidates.delete(topic)) return { id: this.#assign(topic), known: false };
+    if (this.#candidates.size >= CANDIDATES) this.#candidates.clear();
+    this.#candidates.add(topic);
+  }
+
+  #assign(topic: string): number {
+    let id = this.#ids.size + 1;
+    if (id > this.#maximum) {
+      const [oldest] = this.#ids;
+      id = oldest![1];
+      this.#ids.delete(oldest![0]);
+    }
+    this.#ids.set(topic, id);
+    return id;
+  }
+}

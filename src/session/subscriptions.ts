@@ -1,0 +1,47 @@
+// The subscriptions of one session, by topic filter, and their places in the index of the broker.
+import type { Session } from "./session.ts";
+import type { SessionContext } from "./sessions.ts";
+import { Subscription, type SubscriptionOptions } from "./subscription.ts";
+
+/** What a session has subscribed to. */
+export class Subscriptions {
+  readonly #session: Session;
+  readonly #context: SessionContext;
+  readonly #byFilter = new Map<string, Subscription>();
+
+  constructor(session: Session, context: SessionContext) {
+    this.#session = session;
+    this.#context = context;
+  }
+
+  /** Subscribes, or replaces the subscription with the same filter without a gap [MQTT-3.8.4-3]. True where it is new. */
+  set(filter: string, options: SubscriptionOptions): boolean {
+    const former = this.#byFilter.get(filter), group = this.#context.groups.get(filter);
+    const subscription = new Subscription(this.#session, options, group);
+    this.#byFilter.set(filter, subscription);
+    if (group) group.add(subscription);
+    else this.#context.index.add(filter, subscription);
+    if (former) this.#remove(filter, former);
+    return former === undefined;
+  }
+
+  /** Deletes the subscription with exactly this filter; what has been queued for it stays [MQTT-3.10.4-1..3]. */
+  delete(filter: string): boolean {
+    const subscription = this.#byFilter.get(filter);
+    if (!subscription) return false;
+    this.#byFilter.delete(filter);
+    this.#remove(filter, subscription);
+    return true;
+  }
+
+  /** Deletes them all. */
+  clear(): void {
+    for (const filter of [...this.#byFilter.keys()]) this.delete(filter);
+  }
+
+  #remove(filter: string, subscription: Subscription): void {
+    const { index, groups } = this.#context;
+    if (subscription.group) groups.leave(filter, subscription);
+    else index.delete(filter, subscription);
+  }
+}

@@ -1,0 +1,111 @@
+// Shared subscriptions, `$share/group/filter` (5.0 section 4.8.2): each message goes to one member of the group. A group stands in
+// the topic index like any other subscriber.
+import type { Message } from "../message.ts";
+import { topicFilterFault } from "./filter.ts";
+
+/** Who shares a subscription. */
+export interface Member {
+  /** 2 for one that takes a message at once, 1 for one that is connected, 0 for one that is not. */
+  readonly readiness: number;
+  /** Takes a message. */
+  next(message: Message): void;
+}
+
+/** A filter as it was subscribed to, taken apart; no group where it is not shared. */
+export interface ParsedFilter {
+  readonly group: string | undefined;
+  readonly filter: string;
+}
+
+/** Takes `$share/group/filter` apart. */
+export function parseFilter(filter: string): ParsedFilter {
+  if (!filter.startsWith("$share/")) return { group: undefined, filter };
+  const end = filter.indexOf("/", 7);
+  return { group: filter.slice(7, end < 0 ? undefined : end), filter: end < 0 ? "" : filter.slice(end + 1) };
+}
+
+/** What is wrong with a filter that may be shared, as a sentence, or `undefined` [MQTT5-4.8.2-1], [MQTT5-4.8.2-2]. */
+export function sharedFilterFault(filter: string): string | undefined {
+  const parsed = parseFilter(filter);
+  if (parsed.group === undefined) return topicFilterFault(filter);
+  return groupNameFault(parsed.group) ?? topicFilterFault(parsed.filter);
+}
+
+/** What is wrong with the name of a shared subscription, as a sentence, or `undefined`. */
+export function groupNameFault(group: string): string | undefined {
+  if (group === "") return "Name of a shared subscription is empty: it needs at least one character";
+  if (/[/+#]/.test(group)) return `Name of a shared subscription "${group}" holds "/", "+" or "#"`;
+}
+
+/** The members of one shared subscription. */
+export class SharedGroup {
+  readonly #members: Member[] = [];
+  #last = -1;
+
+  /** True where nobody is left. */
+  get empty(): boolean {
+    return this.#members.length === 0;
+  }
+
+  add(member: Member): void {
+    this.#members.push(member);
+  }
+
+  delete(member: Member): void {
+    const position = this.#members.indexOf(member);
+    if (position < 0) return;
+    this.#members.splice(position, 1);
+    if (position <= this.#last) this.#last--;
+  }
+
+  /** Hands the message to the next member in turn, of those that are readiest. False where there is none. */
+  next(message: Message): boolean {
+    const members = this.#members;
+    let best = -1, readiness = -1;
+    for (let i = 1; i <= members.length && readiness < 2; i++) {
+      const position = (this.#last + i) % members.length, found = members[position]!.readiness;
+      if (found > readiness) [best, readiness] = [position, found];
+    }
+    if (best < 0) return false;
+    this.#last = best;
+    members[best]!.next(message);
+    return true;
+  }
+}
+
+/** Where groups stand to be found by topic. */
+interface Index {
+  add(filter: string, group: SharedGroup): void;
+  delete(filter: string, group: SharedGroup): void;
+}
+
+/** The shared subscriptions of a broker, by `$share/group/filter`. */
+export class SharedGroups {
+  readonly #index: Index;
+  readonly #groups = new Map<string, SharedGroup>();
+
+  constructor(index: Index) {
+    this.#index = index;
+  }
+
+  /** The group of a filter, made where it is the first of its kind; `undefined` for a filter that is not shared. */
+  get(shared: string): SharedGroup | undefined {
+    const { group, filter } = parseFilter(shared);
+    if (group === undefined) return undefined;
+    let found = this.#groups.get(shared);
+    if (!found) {
+      this.#groups.set(shared, found = new SharedGroup());
+      this.#index.add(filter, found);
+    }
+    return found;
+  }
+
+  /** Takes a member out, and the group out of the index with its last one. */
+  leave(shared: string, member: Member): void {
+    const group = this.#groups.get(shared);
+    group?.delete(member);
+    if (!group?.empty) return;
+    this.#groups.delete(shared);
+    this.#index.delete(parseFilter(shared).filter, group);
+  }
+}

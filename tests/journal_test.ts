@@ -1,0 +1,80 @@
+import { assertEquals } from "@std/assert";
+import type { BrokerEvent } from "../src/events.ts";
+import { Journal } from "../src/journal.ts";
+import { map, Subject, tap } from "../src/rx.ts";
+
+const closed = { type: "closed" } as const, listening = { type: "listening", address: "here" } as const;
+
+const dropped = (reason: "queue-full" | "expired", count: number): BrokerEvent => ({
+  type: "dropped",
+  client: "c",
+  topic: "t",
+  reason,
+  count,
+});
+
+function failing(): never {
+  throw new TypeError("no");
+}
+
+/** A journal, and the types of what it has told. */
+function newJournal() {
+  const journal = new Journal(), told: string[] = [];
+  return { journal, told, counters: () => Object.fromEntries(journal.counters) };
+}
+
+Deno.test("Events are counted by type and reason, several losses at once as so many, whoever listens", () => {
+  const { journal, counters } = newJournal();
+  for (const event of [listening, dropped("queue-full", 1), dropped("queue-full", 5), dropped("expired", 2)]) {
+    journal.report(event);
+  }
+  assertEquals(counters(), { "listening": 1, "dropped/queue-full": 6, "dropped/expired": 2 });
+});
+
+Deno.test("An event that an observer causes comes to all behind the one that it is about", () => {
+  const { journal, told } = newJournal();
+  journal.events.subscribe((event) => event.type === "listening" && journal.report(closed));
+  journal.events.subscribe(({ type }) => told.push(type));
+  journal.report(listening);
+  assertEquals(told, ["listening", "closed"]);
+});
+
+Deno.test("An observer of the events that fails is told of once, counted each time, and harms nobody", () => {
+  const { journal, told, counters } = newJournal();
+  journal.events.subscribe(failing);
+  journal.events.subscribe(({ type }) => told.push(type));
+  for (const event of [listening, listening]) journal.report(event);
+  assertEquals(told, ["listening", "observer-error", "listening"]);
+  assertEquals(counters(), { "listening": 2, "observer-error": 3 });
+});
+
+Deno.test("Observers of what is guarded go on, whatever others throw at any place", () => {
+  const { journal, told } = newJournal(), source = new Subject<number>(), guarded = journal.guard(source);
+  const errors: unknown[] = [], seen: number[] = [];
+  journal.events.subscribe((event) => {
+    told.push(event.type);
+    if (event.type === "observer-error") errors.push(String(event.error));
+  });
+  guarded.subscribe(failing);
+  guarded.pipe(map(failing)).subscribe();
+  guarded.pipe(tap(() => {})).subscribe((value) => seen.push(value));
+  for (const value of [1, 2]) source.next(value);
+  assertEquals([seen, told], [[1, 2], Array(3).fill("observer-error")]); // the pipeline that failed has ended
+  assertEquals(new Set(errors), new Set(["TypeError: no"]));
+});
+
+Deno.test("Guarding keeps the end of what is guarded", () => {
+  const { journal } = newJournal(), source = new Subject<number>(), seen: string[] = [];
+  journal.guard(source).subscribe({ complete: () => seen.push("complete"), error: () => seen.push("error") });
+  source.complete();
+  assertEquals(seen, ["complete"]);
+});
+
+Deno.test("After its close a journal tells nothing more, and its observers know", () => {
+  const { journal, told } = newJournal();
+  journal.events.subscribe({ next: ({ type }) => told.push(type), complete: () => told.push("complete") });
+  journal.report(closed);
+  journal.close();
+  journal.report(listening);
+  assertEquals(told, ["closed", "complete"]);
+});
