@@ -20,7 +20,7 @@ export { Broker, createBroker, type PublishOptions } from "./src/broker.ts";
 export type { Clock } from "./src/clock.ts";
 export type { Packet } from "./src/codec/packet.ts";
 export type { MessageProperties } from "./src/codec/properties.ts";
-export type { PacketTrace } from "./src/connection/connection.ts";
+export type { PacketTrace } from "./src/connection/trace.ts";
 export type { Listener } from "./src/connection/connections.ts";
 export { MqttError, type Reason, reasonCode } from "./src/errors.ts";
 export type { BrokerEvent, DisconnectReason, DropReason } from "./src/events.ts";

@@ -4,10 +4,11 @@
 import { Decoder } from "./codec/decode.ts";
 import { PublishEncoder } from "./codec/encode.ts";
 import type { MessageProperties } from "./codec/properties.ts";
-import type { ConnectionContext, PacketTrace } from "./connection/connection.ts";
+import type { ConnectionContext } from "./connection/connection.ts";
 import { Connections, type Listener } from "./connection/connections.ts";
 import { converse } from "./connection/conversation.ts";
 import { ChunkPool } from "./connection/outbox.ts";
+import { type PacketTrace, Trace } from "./connection/trace.ts";
 import { Deadlines } from "./deadlines.ts";
 import { MqttError } from "./errors.ts";
 import type { BrokerEvent } from "./events.ts";
@@ -16,7 +17,7 @@ import { Message, type Payload, payloadBytes, propertiesFault, type QoS } from "
 import { type BrokerOptions, type ResolvedOptions, resolveOptions, type RoutingOperator } from "./options.ts";
 import { observeTopic, type TopicOptions } from "./routing/observe_topic.ts";
 import { Router } from "./routing/router.ts";
-import { merge, mergeMap, type Observable, Subject } from "./rx.ts";
+import { mergeMap, type Observable, Subject } from "./rx.ts";
 import { Sessions } from "./session/sessions.ts";
 import { compileRoute, type Subscriber, type Subscription } from "./session/subscription.ts";
 import { type Captures, topicFilterFault, topicNameFault } from "./topics/filter.ts";
@@ -60,7 +61,6 @@ export class Broker implements AsyncDisposable {
   readonly #groups = new SharedGroups(this.#index);
   readonly #retained: RetainedMessages;
   readonly #connections = new Connections();
-  readonly #local = new Subject<Message>();
   readonly #context: ConnectionContext;
   /** Completes when the broker has closed, and with it every observed topic. */
   readonly #end = new Subject<never>();
@@ -71,15 +71,15 @@ export class Broker implements AsyncDisposable {
   /** Use {@linkcode createBroker}. */
   constructor(options: BrokerOptions) {
     const { routing, limits, clock, signal } = this.#options = resolveOptions(options);
-    const { report } = this.#journal, trace = new Subject<PacketTrace>();
+    const { report } = this.#journal, trace = new Trace();
     const turn = this.#turn = new Turn(clock), deadlines = new Deadlines(clock);
     const retained = this.#retained = new RetainedMessages(deadlines), index = this.#index, groups = this.#groups;
-    const publish = (will: Message) => this.#local.next(will);
+    const publish = (will: Message) => this.#router.incoming.next(will);
     const sessions = new Sessions({ index, groups, retained, limits, report, deadlines, turn, publish });
     const codec = { decoder: new Decoder(), encoder: new PublishEncoder(), pool: new ChunkPool() };
     const connectionCount = () => this.#connections.count;
     this.#context = { options: this.#options, turn, sessions, deadlines, ...codec, trace, report, connectionCount };
-    this.#router = new Router(routing, report);
+    this.#router = new Router(routing, report, (message) => this.#deliver(message));
     this.published = this.#router.published;
     this.routed = this.#router.routed;
     this.events = this.#journal.events;
@@ -93,14 +93,24 @@ export class Broker implements AsyncDisposable {
 
   /** The flow. */
   #compose(): void {
-    const fromClients = this.#connections.opened.pipe(
-      mergeMap((connection) => connection.packets.pipe(converse(connection))),
-    );
-    merge(fromClients, this.#local).subscribe(this.#router.incoming);
-    this.#router.routed.subscribe((message) => {
-      this.#retained.update(message);
-      for (const subscriber of this.#index.match(message.topic)) subscriber.next(message);
-    });
+    this.#connections.opened
+      .pipe(mergeMap((connection) => connection.packets.pipe(converse(connection))))
+      .subscribe((message) => this.#router.incoming.next(message));
+  }
+
+  #deliver(message: Message): void {
+    this.#retained.update(message);
+    const subscribers = this.#index.match(message.topic);
+    for (let i = 0; i < subscribers.length; i++) this.#hand(message, subscribers[i]!);
+  }
+
+  /** What goes wrong with one subscriber does not concern the others. */
+  #hand(message: Message, subscriber: Subscriber): void {
+    try {
+      subscriber.next(message);
+    } catch (error) {
+      this.#journal.report({ type: "observer-error", error });
+    }
   }
 
   /**
@@ -139,7 +149,7 @@ export class Broker implements AsyncDisposable {
     if (this.#closing) throw new MqttError("server-shutting-down", "Broker is closed: it takes no messages");
     const ended = this.#turn.ended();
     const fields = { topic, payload: payloadBytes(payload), qos, retain, properties, client: undefined };
-    this.#local.next(new Message({ ...fields, acceptedAt: this.#turn.now }));
+    this.#router.incoming.next(new Message({ ...fields, acceptedAt: this.#turn.now }));
     return ended;
   }
 

@@ -5,6 +5,9 @@ import type { Clock } from "./clock.ts";
 /** The resolution in milliseconds: a deadline expires less than two ticks late, never early. */
 const TICK = 250;
 
+/** How late a tick may be, in milliseconds, before the process is taken to have been paused. */
+const LATE = 500;
+
 /** A running time-out. */
 export interface Deadline {
   /** Starts it anew from now. */
@@ -26,6 +29,7 @@ export class Deadlines {
   readonly #buckets = new Map<number, Set<Entry>>();
   #tick: number;
   #size = 0;
+  #wasLate = false;
   /** Stops the timer; set while it runs. */
   #stop: (() => void) | undefined;
 
@@ -76,9 +80,13 @@ export class Deadlines {
 
   #run(): void {
     if (this.#size === 0) return;
+    const due = this.#clock.now() + TICK;
     this.#stop ??= this.#clock.schedule(() => {
       this.#stop = undefined;
-      this.#advance();
+      // After a pause of the whole process, what clients have sent meanwhile is read first.
+      const late = this.#clock.now() - due > LATE;
+      if (!late || this.#wasLate) this.#advance();
+      this.#wasLate = late;
       this.#run();
     }, TICK);
   }

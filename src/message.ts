@@ -1,6 +1,8 @@
 // A message on its way through the broker: what a PUBLISH carries, without the packet around it. An immutable value: an operator
 // that wants another topic or payload makes another message with `with`.
+import { Buffer } from "node:buffer";
 import type { MessageProperties } from "./codec/properties.ts";
+import { copyBytes } from "./codec/writer.ts";
 import { captures, textFault, topicNameFault } from "./topics/filter.ts";
 
 /** Quality of service: at most once, at least once, exactly once (3.1.1 section 4.3). */
@@ -28,6 +30,13 @@ export interface MessageFields {
 export type Payload = string | Uint8Array | number | boolean | null | readonly unknown[] | {
   readonly [key: string]: unknown;
 };
+
+/** A payload in a buffer that is used again after the turn. */
+export interface Lent {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
 
 const encoder = new TextEncoder(), decoder = new TextDecoder();
 
@@ -58,24 +67,57 @@ export function payloadBytes(payload: Payload): Uint8Array {
  */
 export class Message<Captured extends string[] = string[]> implements MessageFields {
   readonly topic: string;
-  readonly payload: Uint8Array;
   readonly qos: QoS;
   readonly retain: boolean;
   readonly client: string | undefined;
   readonly properties: MessageProperties | undefined;
   readonly acceptedAt: number | undefined;
   readonly #filter: string | undefined;
+  #lent: Lent | undefined;
+  #payload: Uint8Array | undefined;
 
-  /** @param fields what the message is made of @param filter the topic filter that it was observed through */
-  constructor(fields: MessageFields, filter?: string) {
+  /**
+   * @param fields what the message is made of
+   * @param filter the topic filter that it was observed through
+   * @param lent where its payload lies, instead of the one in `fields`
+   */
+  constructor(fields: MessageFields | Omit<MessageFields, "payload">, filter?: string, lent?: Lent) {
     this.topic = fields.topic;
-    this.payload = fields.payload;
     this.qos = fields.qos;
     this.retain = fields.retain;
     this.client = fields.client;
     this.properties = fields.properties;
     this.acceptedAt = fields.acceptedAt;
     this.#filter = filter;
+    this.#lent = lent;
+    this.#payload = lent ? undefined : (fields as MessageFields).payload;
+  }
+
+  /** The payload's bytes; not to be written to. */
+  get payload(): Uint8Array {
+    return this.#payload ??= this.#lent!.bytes.subarray(this.#lent!.start, this.#lent!.end);
+  }
+
+  /** The length of the payload in bytes. */
+  get size(): number {
+    return this.#lent ? this.#lent.end - this.#lent.start : this.#payload!.length;
+  }
+
+  /** Writes the payload into `target`. @internal */
+  copyTo(target: Uint8Array, at: number): void {
+    if (this.#lent) copyBytes(this.#lent.bytes, this.#lent.start, this.#lent.end, target, at);
+    else target.set(this.#payload!, at);
+  }
+
+  /** Makes the payload this message's own, where it was lent for the turn: whoever keeps a message calls this. @internal */
+  keep(): this {
+    if (this.#lent) {
+      const own = Buffer.allocUnsafe(this.size);
+      this.copyTo(own, 0);
+      this.#payload = own;
+      this.#lent = undefined;
+    }
+    return this;
   }
 
   /** What each wildcard of the observed filter stands for, in order. */
@@ -109,7 +151,7 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
 
   /** The same message with some parts changed. */
   with(changes: Partial<MessageFields>): Message {
-    return new Message({ ...fieldsOf(this), ...changes });
+    return new Message({ ...fieldsOf(this.keep()), ...changes });
   }
 }
 

@@ -35,6 +35,8 @@ export interface Limits {
   readonly keepAlive?: number;
   /** The longest time that a session lasts without a connection, in seconds; default: what the client asks for. */
   readonly sessionExpiry?: number;
+  /** Levels of a topic name or filter; default 200. */
+  readonly topicLevels?: number;
   /** Bytes on their way to one client's socket; beyond that its messages wait in its session. Default 1 MiB. */
   readonly outbox?: Size;
 }
@@ -85,6 +87,7 @@ const ranges: { readonly [name in keyof ResolvedLimits]: readonly [number, numbe
   topicAliases: [100, 0, 65_535],
   keepAlive: [Infinity, 1, Infinity],
   sessionExpiry: [Infinity, 0, Infinity],
+  topicLevels: [200, 1, 65_536],
 };
 
 const optionNames: readonly (keyof BrokerOptions)[] = [
@@ -150,6 +153,9 @@ function resolveLimits(limits: Limits): ResolvedLimits {
     const value = toNumber(name, limits[name] ?? standard);
     if (!(value >= least && value <= greatest)) {
       throw new RangeError(`Limit "${name}" is ${value}: it ranges from ${least} to ${greatest}`);
+    }
+    if (value < Infinity && !Number.isInteger(value)) {
+      throw new RangeError(`Limit "${name}" is ${value}: it is a whole number`);
     }
     return [name, value];
   })) as unknown as ResolvedLimits;

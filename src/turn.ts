@@ -45,6 +45,11 @@ export class Turn {
     }
   }
 
+  /** Does the work in a turn of its own, after whatever has come in meanwhile. */
+  later(work: () => void): void {
+    setTimeout(() => this.run(work), 0);
+  }
+
   /** Has `flushable` flushed at the end of the turn; to be called once a turn by each. */
   touch(flushable: Flushable): void {
     this.#touched.push(flushable);

@@ -27,6 +27,7 @@ Deno.test("Every option has a default", () => {
       topicAliases: 100,
       keepAlive: Infinity,
       sessionExpiry: Infinity,
+      topicLevels: 200,
     },
     signal: undefined,
     clock: systemClock,
@@ -68,7 +69,7 @@ for (const [size, bytes] of sizes) {
 
 const known =
   "there are connections, connectTimeout, connectPacket, packet, inflight, queuedMessages, queuedBytes, outbox, " +
-  "receiveMaximum, topicAliases, keepAlive, sessionExpiry";
+  "receiveMaximum, topicAliases, keepAlive, sessionExpiry, topicLevels";
 const notASize = 'not a number or a size such as "64KiB"';
 
 /** Options as somebody may give them who does not check types. */

@@ -7,8 +7,6 @@ import type { ProtocolLevel, ServerPacket } from "./packet.ts";
 import { propertiesLength, writeProperties } from "./properties.ts";
 import { utf8Length, varintLength, writeText, writeUint16, writeVarint } from "./writer.ts";
 
-const acks = { puback: 0x40, pubrec: 0x50, pubrel: 0x62, pubcomp: 0x70 } as const;
-
 /**
  * The bytes of a packet that is not a PUBLISH. `maximum` is the largest packet that the client takes: a reason string that would
  * exceed it is left out [MQTT5-3.4.2-2].
@@ -18,10 +16,6 @@ export function encode(
   level: ProtocolLevel,
   maximum: number,
 ): Uint8Array {
-  if (packet.cmd in acks && !("reasonCode" in packet)) {
-    const { cmd, messageId } = packet as { cmd: keyof typeof acks; messageId: number };
-    return Buffer.from([acks[cmd], 2, messageId >> 8, messageId & 0xff]);
-  }
   const bytes = write(packet, level);
   return bytes.length > maximum ? write(withoutReason(packet), level) : bytes;
 }
@@ -40,6 +34,9 @@ function write(packet: ServerPacket, protocolVersion: ProtocolLevel): Uint8Array
   return generate(taken as unknown as AnyPacket, { protocolVersion });
 }
 
+/** The first byte of an acknowledgement that has no reason code: the packet identifier is all that follows. */
+export const ackHeaders = { puback: 0x40, pubrec: 0x50, pubrel: 0x62, pubcomp: 0x70 } as const;
+
 /** What makes the PUBLISH packets of one message differ from each other, packet identifier and DUP flag aside. */
 export interface PublishVariant {
   readonly qos: QoS;
@@ -48,53 +45,70 @@ export interface PublishVariant {
   readonly identifiers?: readonly number[] | undefined;
 }
 
-/** The bytes of a PUBLISH, and where its packet identifier goes (0 at QoS 0, which has none). */
+/** A PUBLISH: its bytes from `start` to `end`, and where its packet identifier goes (0 at QoS 0, which has none). */
 export interface PublishFrame {
-  readonly bytes: Uint8Array;
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
   readonly idAt: number;
 }
 
-/** Encodes the PUBLISH packets of the message that is being delivered, and remembers those that many subscribers get. */
+/** Room for the variants of most messages. */
+const SCRATCH = 16_384;
+
+/**
+ * Encodes the PUBLISH packets of the message that is being delivered, and remembers those that many subscribers get. All in one
+ * buffer: a frame is good until another message is encoded.
+ */
 export class PublishEncoder {
+  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH);
+  #used = 0;
   #message: Message | undefined;
   #frames: (PublishFrame | undefined)[] = [];
 
-  /** The frame with DUP 0 and no packet identifier yet. */
+  /** The frame that every subscriber on these terms gets, with DUP 0 and no packet identifier yet. */
   frame(message: Message, level: ProtocolLevel, variant: PublishVariant): PublishFrame {
-    if (variant.identifiers) return encodePublish(message, level, variant);
-    if (message !== this.#message) {
-      this.#message = message;
-      this.#frames = [];
-    }
-    const key = Number(level === 5) * 8 + variant.qos * 2 + Number(variant.retain);
-    return this.#frames[key] ??= encodePublish(message, level, variant);
+    this.#begin(message);
+    if (variant.identifiers) return this.encode(message, level, variant);
+    const key = (level === 5 ? 8 : 0) + variant.qos * 2 + (variant.retain ? 1 : 0);
+    return this.#frames[key] ??= this.encode(message, level, variant);
   }
-}
 
-/**
- * Encodes a PUBLISH (section 3.3).
- *
- * @param expiry seconds that the message has left @param alias a topic alias, which may stand for the topic name already
- */
-export function encodePublish(
-  message: Message,
-  level: ProtocolLevel,
-  { qos, retain, identifiers }: PublishVariant,
-  expiry?: number,
-  alias?: { readonly id: number; readonly known: boolean },
-): PublishFrame {
-  const { payload } = message, topic = alias?.known ? "" : message.topic, topicLength = utf8Length(topic);
-  const extra = { identifiers, expiry, alias: alias?.id };
-  const properties = level === 5 ? propertiesLength(message.properties, extra) : 0;
-  const propertiesSize = level === 5 ? varintLength(properties) + properties : 0;
-  const remaining = 2 + topicLength + (qos > 0 ? 2 : 0) + propertiesSize + payload.length;
-  const bytes = Buffer.allocUnsafe(1 + varintLength(remaining) + remaining);
-  bytes[0] = 0x30 | qos << 1 | Number(retain);
-  let at = writeUint16(bytes, topicLength, writeVarint(bytes, remaining, 1));
-  at = writeText(bytes, topic, topicLength, at);
-  const idAt = qos > 0 ? at : 0;
-  if (qos > 0) at += 2;
-  if (level === 5) at = writeProperties(bytes, message.properties, extra, writeVarint(bytes, properties, at));
-  bytes.set(payload, at);
-  return { bytes, idAt };
+  /**
+   * The frame of one subscriber (section 3.3).
+   *
+   * @param expiry seconds that the message has left @param alias a topic alias, which may stand for the topic name already
+   */
+  encode(
+    message: Message,
+    level: ProtocolLevel,
+    { qos, retain, identifiers }: PublishVariant,
+    expiry?: number,
+    alias?: { readonly id: number; readonly known: boolean },
+  ): PublishFrame {
+    this.#begin(message);
+    const topic = alias?.known ? "" : message.topic, topicLength = utf8Length(topic);
+    const extra = { identifiers, expiry, alias: alias?.id };
+    const properties = level === 5 ? propertiesLength(message.properties, extra) : 0;
+    const propertiesSize = level === 5 ? varintLength(properties) + properties : 0;
+    const remaining = 2 + topicLength + (qos > 0 ? 2 : 0) + propertiesSize + message.size;
+    const size = 1 + varintLength(remaining) + remaining, fits = this.#used + size <= SCRATCH;
+    const buffer = fits ? this.#scratch : Buffer.allocUnsafeSlow(size), start = fits ? this.#used : 0;
+    if (fits) this.#used += size;
+    buffer[start] = 0x30 | qos << 1 | (retain ? 1 : 0);
+    let at = writeUint16(buffer, topicLength, writeVarint(buffer, remaining, start + 1));
+    at = writeText(buffer, topic, topicLength, at);
+    const idAt = qos > 0 ? at - start : 0;
+    if (qos > 0) at += 2;
+    if (level === 5) at = writeProperties(buffer, message.properties, extra, writeVarint(buffer, properties, at));
+    message.copyTo(buffer, at);
+    return { buffer, start, end: start + size, idAt };
+  }
+
+  #begin(message: Message): void {
+    if (message === this.#message) return;
+    this.#message = message;
+    this.#frames = [];
+    this.#used = 0;
+  }
 }

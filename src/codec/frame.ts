@@ -6,6 +6,14 @@ import { MqttError } from "../errors.ts";
 
 const SMALL = 1024, LARGE = 65_536;
 
+/** A whole packet where it lies: the fixed header from `start`, the body from `body`, both up to `end`. */
+export interface Frame {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly body: number;
+  readonly end: number;
+}
+
 /** The read buffer of one connection, taken apart into frames. */
 export class FrameReader {
   /** The largest packet that is taken, in bytes, fixed header included. */
@@ -13,6 +21,8 @@ export class FrameReader {
   #buffer = Buffer.allocUnsafeSlow(SMALL);
   #start = 0;
   #end = 0;
+  /** One for all: there is one packet at a time, and millions of them. */
+  readonly #frame = { bytes: this.#buffer, start: 0, body: 0, end: 0 };
 
   constructor(limit: number) {
     this.limit = limit;
@@ -31,11 +41,11 @@ export class FrameReader {
   }
 
   /**
-   * The next whole packet, or nothing until more has been read.
+   * The next whole packet, or nothing until more has been read. The frame is good until the next call, or the next read.
    *
    * @throws {MqttError} where the length is malformed or over the limit
    */
-  next(): Buffer | undefined {
+  next(): Frame | undefined {
     const buffer = this.#buffer;
     let length = 0, shift = 0, at = this.#start + 1;
     for (;;) {
@@ -50,8 +60,11 @@ export class FrameReader {
       throw new MqttError("packet-too-large", `Packet of ${size} bytes exceeds the limit of ${this.limit}`);
     }
     if (end > this.#end) return undefined;
-    const frame = buffer.subarray(this.#start, end);
-    this.#start = end;
+    const frame = this.#frame;
+    frame.bytes = buffer;
+    frame.start = this.#start;
+    frame.body = at;
+    frame.end = this.#start = end;
     return frame;
   }
 

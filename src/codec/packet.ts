@@ -61,7 +61,16 @@ export interface PublishPacket {
   readonly retain: boolean;
   readonly dup: boolean;
   readonly messageId: number;
-  readonly properties?: Properties | DeliveredProperties;
+  readonly properties?: Properties | DeliveredProperties | undefined;
+}
+
+/** A PUBLISH of a client, as it lies in the read buffer: whoever keeps the payload copies it before the next read. */
+export interface ReceivedPublish extends PublishPacket {
+  readonly properties: Properties | undefined;
+  /** The payload once more: from `start` to `end` of `bytes`. */
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** What a PUBLISH to a subscriber has beside the message's own properties. */
@@ -145,7 +154,7 @@ export interface AuthPacket {
 /** What a client may send. */
 export type ClientPacket =
   | ConnectPacket
-  | PublishPacket
+  | ReceivedPublish
   | AckPacket
   | SubscribePacket
   | UnsubscribePacket

@@ -38,3 +38,9 @@ export function writeUint16(buffer: Buffer, value: number, at: number): number {
   buffer[at + 1] = value & 0xff;
   return at + 2;
 }
+
+/** Copies the bytes from `start` to `end`: a loop for a few, a call for many. */
+export function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {
+  if (end - start > 100) target.set(source.subarray(start, end), at);
+  else while (start < end) target[at++] = source[start++]!;
+}

@@ -6,7 +6,7 @@ import { Message } from "../message.ts";
 import { authenticate } from "./authenticate.ts";
 import type { Connection } from "./connection.ts";
 import { decide } from "./decide.ts";
-import { payloadFault } from "./receive.ts";
+import { faultOf } from "./receive.ts";
 
 const text = new TextDecoder();
 
@@ -64,7 +64,7 @@ function admitWill(
   data: Uint8Array | undefined,
 ): void {
   const { will } = packet, { authorize } = connection.context.options;
-  const fault = will && payloadFault(connection, { properties: undefined, ...will });
+  const fault = will && faultOf(connection, willMessage(connection, will, client));
   if (fault) throw refusedConnect(fault, "");
   if (!will || !authorize) return welcome(connection, packet, client, data);
   const access = { action: "publish", client, topic: will.topic, qos: will.qos, retain: will.retain } as const;

@@ -5,14 +5,21 @@ import type { ClientInfo } from "../access/access.ts";
 import { connectLevel, type Decoder } from "../codec/decode.ts";
 import type { PublishEncoder } from "../codec/encode.ts";
 import { FrameReader } from "../codec/frame.ts";
-import type { ClientPacket, ConnackPacket, Packet, PublishPacket, ServerPacket } from "../codec/packet.ts";
+import type {
+  AckPacket,
+  ClientPacket,
+  ConnackPacket,
+  DisconnectPacket,
+  PublishPacket,
+  ServerPacket,
+} from "../codec/packet.ts";
 import { within } from "../clock.ts";
 import { MqttError } from "../errors.ts";
 import type { DisconnectReason, Report } from "../events.ts";
 import type { Message } from "../message.ts";
 import type { ResolvedOptions } from "../options.ts";
-import { Subject } from "../rx.ts";
-import type { Delivery } from "../session/queue.ts";
+import { Source } from "../operators/source.ts";
+import type { Terms } from "../session/terms.ts";
 import type { Link, Session } from "../session/session.ts";
 import type { Holder, Sessions, Will } from "../session/sessions.ts";
 import type { ByteStream } from "../transport/transport.ts";
@@ -23,14 +30,7 @@ import { type ClientTerms, type Dialect, dialects, noTerms } from "./dialect.ts"
 import { type ChunkPool, Outbox } from "./outbox.ts";
 import { Sender } from "./sender.ts";
 import { IncomingAliases } from "./topic_aliases.ts";
-
-/** A packet that went over a connection, for whoever wants to watch. */
-export interface PacketTrace {
-  readonly direction: "in" | "out";
-  /** The client, or its address until it has said who it is. */
-  readonly client: string;
-  readonly packet: Packet;
-}
+import type { Trace } from "./trace.ts";
 
 /** What the connections of a broker share. */
 export interface ConnectionContext {
@@ -41,7 +41,7 @@ export interface ConnectionContext {
   readonly decoder: Decoder;
   readonly encoder: PublishEncoder;
   readonly pool: ChunkPool;
-  readonly trace: Subject<PacketTrace>;
+  readonly trace: Trace;
   readonly report: Report;
   /** Connections at present. */
   connectionCount(): number;
@@ -50,12 +50,15 @@ export interface ConnectionContext {
 /** How long the other side may take to read the last bytes and to close, in milliseconds. */
 const LINGER = 1000;
 
+/** How long a turn may be in milliseconds, and after how many packets that is looked at. */
+const LONG_TURN = 20, CHECKED = 16;
+
 /** The handler of one client. */
 export class Connection implements Link, Holder {
   readonly context: ConnectionContext;
   readonly remote: string;
   /** Every packet that the client sends; completes with the connection. */
-  readonly packets: Subject<ClientPacket> = new Subject();
+  readonly packets: Source<ClientPacket> = new Source();
   /** How this client's version of MQTT says things. */
   dialect: Dialect = dialects[4];
   /** What its CONNECT has said it can take. */
@@ -81,8 +84,9 @@ export class Connection implements Link, Holder {
   readonly #sender: Sender;
   #deadline: Deadline | undefined;
   /** What reading waits for. */
-  #gate: Promise<unknown> | undefined;
-  #room: (() => void) | undefined;
+  #gate: Promise<void> | undefined;
+  /** Ends that waiting sooner. */
+  #wake: (() => void) | undefined;
   #ended = false;
   #reading: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -124,21 +128,22 @@ export class Connection implements Link, Holder {
       if (this.#ended) continue; // only waits for the other side to close
       this.#frames.received(count);
       turn.run(take);
-      while (!this.#ended && (this.#gate || this.#sender.full)) await this.#pause(take);
+      while (!this.#ended && (this.#gate || this.#sender.choked)) await this.#pause(take);
     }
   }
 
   #takePackets(): void {
-    let heard = false;
+    let heard = false, handled = 0;
     try {
       while (!this.#gate && !this.#ended) {
         const frame = this.#frames.next();
         if (!frame) break;
-        if (!this.session) this.dialect = dialects[connectLevel(frame) ?? this.dialect.level];
+        if (!this.session && !this.authentication) this.dialect = dialects[connectLevel(frame) ?? this.dialect.level];
         const packet = this.context.decoder.decode(frame, this.dialect.level);
         heard = true;
-        if (this.context.trace.observed) this.context.trace.next({ direction: "in", client: this.label, packet });
+        this.context.trace.received(this.label, packet);
         this.packets.next(packet);
+        if (++handled % CHECKED === 0) this.#takeBreath();
       }
     } catch (error) {
       this.fail(error);
@@ -146,21 +151,27 @@ export class Connection implements Link, Holder {
     if (heard && this.client) this.#deadline?.putOff(); // not by mere bytes: they would put off the CONNECT for ever
   }
 
-  /** Does not read on while a hook decides, or while the client does not take what it is sent. */
+  /** Lets others go on where one turn takes long: a few small packets can mean millions of deliveries. */
+  #takeBreath(): void {
+    const { turn, options: { clock } } = this.context;
+    if (this.#gate || clock.now() - turn.now < LONG_TURN) return;
+    this.#gate = new Promise((resolve) => turn.later(resolve));
+  }
+
+  /** Does not read on while a hook decides, or while the client does not take what it is sent; or until the end. */
   async #pause(take: () => void): Promise<void> {
     const gate = this.#gate;
-    if (gate) {
-      await gate;
-      if (this.#gate === gate) this.#gate = undefined; // what follows a decision may have to wait for another one
-    } else {
-      await new Promise<void>((resolve) => this.#room = resolve);
-    }
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      gate?.then(resolve);
+    });
+    if (this.#gate === gate) this.#gate = undefined; // what follows a decision may have to wait for another one
     this.context.turn.run(take);
   }
 
   /** There is room in the outbox again. */
   #resume(): void {
-    this.#room?.();
+    if (!this.#gate) this.#wake?.();
     this.context.turn.run(() => this.session?.resume());
   }
 
@@ -220,12 +231,17 @@ export class Connection implements Link, Holder {
     return this.terms.receiveMaximum;
   }
 
-  publish(delivery: Delivery, packetId: number, dup: boolean): boolean {
-    return this.#sender.publish(delivery, packetId, dup);
+  publish(message: Message, terms: Terms, packetId: number, dup: boolean): boolean {
+    return this.#sender.publish(message, terms, packetId, dup);
+  }
+
+  /** Sends an acknowledgement that says yes. */
+  acknowledge(cmd: AckPacket["cmd"], messageId: number): void {
+    if (!this.#ended) this.#sender.acknowledge(cmd, messageId);
   }
 
   release(messageId: number): void {
-    this.send({ cmd: "pubrel", messageId });
+    this.acknowledge("pubrel", messageId);
   }
 
   /** Does something for this connection; what it throws ends the connection. */
@@ -253,6 +269,15 @@ export class Connection implements Link, Holder {
     this.close(fault.reason, fault.message);
   }
 
+  /** Sends a last word. What can't be said (a hook's reason may be no text) must not keep the connection from ending. */
+  #say(packet: ConnackPacket | DisconnectPacket): void {
+    try {
+      this.send(packet);
+    } catch {
+      // It ends without a word.
+    }
+  }
+
   /** The same client has connected again [MQTT-3.1.4-2]. */
   takeOver(): void {
     this.close("session-taken-over", "The client connected again");
@@ -267,10 +292,10 @@ export class Connection implements Link, Holder {
     const { report, sessions } = this.context, { client, remote } = this;
     const goodbye = client && reason !== "connection-lost" && reason !== "disconnect" &&
       this.dialect.disconnect(reason, detail);
-    if (goodbye) this.send(goodbye);
+    if (goodbye) this.#say(goodbye);
     this.#ended = true;
     this.#deadline?.cancel();
-    this.#room?.();
+    this.#wake?.();
     this.session?.detach(); // what an observer of the event publishes would come behind the DISCONNECT [MQTT5-3.14.4-1]
     if (client) report({ type: "disconnected", client: client.id, remote, reason, detail });
     else if (reason !== "connection-lost" && reason !== "disconnect") {
@@ -288,7 +313,7 @@ export class Connection implements Link, Holder {
   async #shutDown(linger: number): Promise<void> {
     const { clock } = this.context.options;
     await within(clock, linger, this.#sender.emptied());
-    await this.#stream.closeWrite();
+    await this.#stream.closeWrite().catch(() => {}); // the stream is somebody else's
     await within(clock, LINGER, this.#reading);
     this.#stream.close();
   }

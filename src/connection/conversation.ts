@@ -72,8 +72,8 @@ function acknowledged(connection: Connection, session: Session, { cmd, messageId
   if (cmd === "pubcomp") return session.complete(messageId);
   const refused = reasonCode >= REFUSED; // [MQTT5-4.4.0-2]
   if (cmd === "puback" || refused) return session.acknowledge(messageId, refused);
-  const known = session.release(messageId);
-  connection.send(connection.dialect.ack("pubrel", messageId, known ? undefined : "packet-identifier-not-found"));
+  if (session.release(messageId)) connection.acknowledge("pubrel", messageId);
+  else connection.send(connection.dialect.ack("pubrel", messageId, "packet-identifier-not-found"));
 }
 
 function disconnect(connection: Connection, session: Session, { reasonCode = 0, properties }: DisconnectPacket): void {

@@ -3,6 +3,7 @@
 // more than one write at a time (concurrent writes would tear frames apart), and nobody waits for it.
 import { Buffer } from "node:buffer";
 import type { PublishFrame } from "../codec/encode.ts";
+import { copyBytes } from "../codec/writer.ts";
 import type { Flushable, Turn } from "../turn.ts";
 
 const SMALL = 512, CHUNK = 65_536, SPARE_CHUNKS = 256;
@@ -64,6 +65,11 @@ export class Outbox implements Flushable {
     return full;
   }
 
+  /** True while twice as much is on its way: acknowledgements have that much room, too. */
+  get choked(): boolean {
+    return this.full && this.#length + this.#leaving > this.#options.limit * 2;
+  }
+
   /** Appends a packet. */
   append(bytes: Uint8Array): void {
     if (this.#broken) return;
@@ -73,13 +79,33 @@ export class Outbox implements Flushable {
     this.#touch();
   }
 
-  /** Appends a PUBLISH that others are sent too, with a packet identifier and a DUP flag of this client's own. */
-  appendPublish({ bytes, idAt }: PublishFrame, packetId: number, dup: boolean): void {
+  /** Appends an acknowledgement without a reason code. */
+  appendAck(header: number, packetId: number): void {
     if (this.#broken) return;
-    const start = this.#length;
-    this.append(bytes);
-    if (packetId > 0) this.#chunk.writeUInt16BE(packetId, start + idAt);
-    if (dup) this.#chunk[start]! |= 0x08;
+    this.#reserve(this.#length + 4);
+    const chunk = this.#chunk, at = this.#length;
+    chunk[at] = header;
+    chunk[at + 1] = 2;
+    chunk[at + 2] = packetId >>> 8;
+    chunk[at + 3] = packetId & 0xff;
+    this.#length = at + 4;
+    this.#touch();
+  }
+
+  /** Appends a PUBLISH that others are sent too, with a packet identifier and a DUP flag of this client's own. */
+  appendPublish({ buffer, start, end, idAt }: PublishFrame, packetId: number, dup: boolean): void {
+    if (this.#broken) return;
+    const at = this.#length, size = end - start;
+    this.#reserve(at + size);
+    const chunk = this.#chunk;
+    copyBytes(buffer, start, end, chunk, at);
+    if (packetId > 0) {
+      chunk[at + idAt] = packetId >>> 8;
+      chunk[at + idAt + 1] = packetId & 0xff;
+    }
+    if (dup) chunk[at]! |= 0x08;
+    this.#length = at + size;
+    this.#touch();
   }
 
   /** Starts to write, unless that is under way. */

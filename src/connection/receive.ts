@@ -1,11 +1,12 @@
 // The receiving side of QoS 0, 1 and 2 (section 4.3). A message is accepted first and acknowledged then: an acknowledgement means
 // "accepted", and it leaves with everything else at the end of the turn.
 import type { Refusal } from "../access/access.ts";
-import type { PublishPacket } from "../codec/packet.ts";
+import type { ReceivedPublish } from "../codec/packet.ts";
 import { MqttError } from "../errors.ts";
 import { Message } from "../message.ts";
 import type { Observer } from "../rx.ts";
 import type { Session } from "../session/session.ts";
+import { tooDeep } from "../topics/filter.ts";
 import type { Connection } from "./connection.ts";
 import { decide } from "./decide.ts";
 
@@ -15,41 +16,45 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export function publish(
   connection: Connection,
   session: Session,
-  packet: PublishPacket,
+  packet: ReceivedPublish,
   accepted: Observer<Message>,
 ): void {
   const { qos, retain, messageId } = packet, client = connection.client!, { authorize } = connection.context.options;
   const message = messageOf(connection, packet), { topic } = message;
   if (qos === 2 && session.received.has(messageId)) return acknowledge(connection, packet); // sent again [MQTT-4.3.3-2]
   if (qos > 0) requireQuota(connection);
-  const refused = payloadFault(connection, message);
+  const refused = faultOf(connection, message);
   if (refused) return refuse(connection, session, packet, topic, refused);
-  const accept = () => {
-    if (qos === 2) {
-      session.received.add(messageId);
-      connection.underWay.add(messageId);
-    }
-    accepted.next(message);
-    acknowledge(connection, packet);
-  };
-  if (!authorize) return accept();
+  if (!authorize) return accept(connection, session, packet, message, accepted);
+  message.keep(); // the answer may come later
   decide(connection, "authorize", [() => authorize({ action: "publish", client, topic, qos, retain })], ([refused]) => {
     if (refused) refuse(connection, session, packet, topic, refused);
-    else accept();
+    else accept(connection, session, packet, message, accepted);
   });
 }
 
-function messageOf({ aliases, client, context }: Connection, packet: PublishPacket): Message {
-  const { payload, qos, retain } = packet, { topicAlias, ...properties } = packet.properties ?? {};
-  return new Message({
-    topic: topicAlias === undefined ? packet.topic : aliases.resolve(packet.topic, topicAlias),
-    payload,
-    qos,
-    retain,
-    client: client!.id,
-    properties: packet.properties && properties,
-    acceptedAt: context.turn.now,
-  });
+function accept(
+  connection: Connection,
+  { received }: Session,
+  packet: ReceivedPublish,
+  message: Message,
+  accepted: Observer<Message>,
+): void {
+  if (packet.qos === 2) {
+    received.add(packet.messageId);
+    connection.underWay.add(packet.messageId);
+  }
+  accepted.next(message);
+  acknowledge(connection, packet);
+}
+
+function messageOf(connection: Connection, packet: ReceivedPublish): Message {
+  const { qos, retain, properties } = packet;
+  const client = connection.client!.id, acceptedAt = connection.context.turn.now;
+  if (!properties) return new Message({ topic: packet.topic, qos, retain, client, acceptedAt }, undefined, packet);
+  const { topicAlias, ...own } = properties;
+  const topic = topicAlias === undefined ? packet.topic : connection.aliases.resolve(packet.topic, topicAlias);
+  return new Message({ topic, qos, retain, client, properties: own, acceptedAt }, undefined, packet);
 }
 
 /** A client may not have more under way on a connection than it was told it may (5.0 sections 3.3.4 and 4.9). */
@@ -63,27 +68,28 @@ function requireQuota({ dialect, context, underWay }: Connection): void {
   }
 }
 
-/** Why a message, or a will, is refused for its payload, if it is (5.0 section 3.3.2.3.2). */
-export function payloadFault(
-  { context }: Connection,
-  { payload, properties }: Pick<Message, "payload" | "properties">,
-): Refusal | undefined {
-  if (!context.options.validatePayloadFormat || !properties?.payloadFormatIndicator) return undefined;
+/** What keeps a message from being accepted, whoever publishes it; a will is looked at in the same way. */
+export function faultOf({ context: { options } }: Connection, message: Message): Refusal | undefined {
+  const { limits: { topicLevels }, validatePayloadFormat } = options;
+  if (tooDeep(message.topic, topicLevels)) {
+    return { reason: "topic-name-invalid", message: `Topic name has more than ${topicLevels} levels` };
+  }
+  if (!validatePayloadFormat || !message.properties?.payloadFormatIndicator) return undefined;
   try {
-    utf8.decode(payload);
+    utf8.decode(message.payload);
   } catch {
     return { reason: "payload-format-invalid", message: "Payload is not the UTF-8 text that it says it is" };
   }
 }
 
-function acknowledge(connection: Connection, { qos, messageId }: PublishPacket): void {
-  if (qos > 0) connection.send({ cmd: qos === 1 ? "puback" : "pubrec", messageId });
+function acknowledge(connection: Connection, { qos, messageId }: ReceivedPublish): void {
+  if (qos > 0) connection.acknowledge(qos === 1 ? "puback" : "pubrec", messageId);
 }
 
 function refuse(
   connection: Connection,
   session: Session,
-  { qos, messageId }: PublishPacket,
+  { qos, messageId }: ReceivedPublish,
   topic: string,
   { reason, message }: Refusal,
 ): void {
@@ -104,5 +110,6 @@ function refuse(
 export function release(connection: Connection, session: Session, messageId: number): void {
   const known = session.received.delete(messageId);
   connection.underWay.delete(messageId);
-  connection.send(connection.dialect.ack("pubcomp", messageId, known ? undefined : "packet-identifier-not-found"));
+  if (known) connection.acknowledge("pubcomp", messageId);
+  else connection.send(connection.dialect.ack("pubcomp", messageId, "packet-identifier-not-found"));
 }

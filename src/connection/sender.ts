@@ -1,8 +1,9 @@
 // The sending half of a connection: packets become bytes in the outbox, as far as the client can take them. What many clients get
 // alike is encoded once; a topic alias, or the time that a message has left, makes a PUBLISH this client's own.
-import { encode, encodePublish, type PublishFrame, withoutReason } from "../codec/encode.ts";
-import type { PublishPacket, ServerPacket } from "../codec/packet.ts";
-import type { Delivery } from "../session/queue.ts";
+import { ackHeaders, encode, type PublishFrame, withoutReason } from "../codec/encode.ts";
+import type { AckPacket, PublishPacket, ServerPacket } from "../codec/packet.ts";
+import type { Message } from "../message.ts";
+import type { Terms } from "../session/terms.ts";
 import type { Connection } from "./connection.ts";
 import type { Outbox } from "./outbox.ts";
 import { OutgoingAliases } from "./topic_aliases.ts";
@@ -26,6 +27,11 @@ export class Sender {
     return this.#outbox.full;
   }
 
+  /** True while the client had better not be read: it does not take the answers. */
+  get choked(): boolean {
+    return this.#outbox.choked;
+  }
+
   /** Resolves when everything is written, or can't be. */
   emptied(): Promise<void> {
     return this.#outbox.emptied();
@@ -38,27 +44,33 @@ export class Sender {
       encode(packet, dialect.level, maximumPacketSize).length <= maximumPacketSize;
   }
 
+  /** Sends an acknowledgement that says yes. */
+  acknowledge(cmd: AckPacket["cmd"], messageId: number): void {
+    this.#outbox.appendAck(ackHeaders[cmd], messageId);
+    this.#connection.context.trace.sent(this.#connection.label, { cmd, messageId });
+  }
+
   /** Sends a packet, without its reason in words where that is not welcome; false where it is too large for the client. */
   send(packet: Exclude<ServerPacket, PublishPacket>): boolean {
     const { terms: { problemInformation, maximumPacketSize }, dialect } = this.#connection;
     const sent = problemInformation ? packet : withoutReason(packet); // [MQTT5-3.1.2-29]
     const bytes = encode(sent, dialect.level, maximumPacketSize);
     if (bytes.length > maximumPacketSize) return false;
-    this.#watch(sent);
     this.#outbox.append(bytes);
+    this.#connection.context.trace.sent(this.#connection.label, sent);
     return true;
   }
 
   /** Sends a PUBLISH; false where it is too large for the client. */
-  publish(delivery: Delivery, packetId: number, dup: boolean): boolean {
-    const frame = this.#frame(delivery);
-    if (frame.bytes.length > this.#connection.terms.maximumPacketSize) return false;
+  publish(message: Message, terms: Terms, packetId: number, dup: boolean): boolean {
+    const frame = this.#frame(message, terms);
+    if (frame.end - frame.start > this.#connection.terms.maximumPacketSize) return false;
     this.#outbox.appendPublish(frame, packetId, dup);
-    if (this.#connection.context.trace.observed) this.#watch(publishPacket(delivery, packetId, dup));
+    this.#connection.context.trace.delivered(this.#connection.label, message, terms, packetId, dup);
     return true;
   }
 
-  #frame({ message, terms }: Delivery): PublishFrame {
+  #frame(message: Message, terms: Terms): PublishFrame {
     const { context: { encoder, turn }, dialect: { level }, terms: { maximumPacketSize, topicAliasMaximum } } =
       this.#connection;
     const { expiresAt, properties } = message;
@@ -68,29 +80,9 @@ export class Sender {
     const expiry = expiresAt === undefined
       ? properties?.messageExpiryInterval
       : Math.max(0, Math.ceil((expiresAt - turn.now) / 1000)); // [MQTT5-3.3.2-6]
-    const plain = encodePublish(message, level, terms, expiry);
-    if (topicAliasMaximum === 0 || plain.bytes.length + ALIAS_SIZE > maximumPacketSize) return plain;
+    const plain = encoder.encode(message, level, terms, expiry);
+    if (topicAliasMaximum === 0 || plain.end - plain.start + ALIAS_SIZE > maximumPacketSize) return plain;
     const alias = (this.#aliases ??= new OutgoingAliases(topicAliasMaximum)).use(message.topic);
-    return alias ? encodePublish(message, level, terms, expiry, alias) : plain;
+    return alias ? encoder.encode(message, level, terms, expiry, alias) : plain;
   }
-
-  /** Shows a packet to whoever watches. */
-  #watch(packet: ServerPacket): void {
-    const { context: { trace }, label } = this.#connection;
-    if (trace.observed) trace.next({ direction: "out", client: label, packet });
-  }
-}
-
-function publishPacket({ message, terms }: Delivery, messageId: number, dup: boolean): PublishPacket {
-  const { topic, payload, properties } = message, { qos, retain, identifiers } = terms;
-  return {
-    cmd: "publish",
-    topic,
-    payload,
-    qos,
-    retain,
-    messageId,
-    dup,
-    properties: { ...properties, ...identifiers && { subscriptionIdentifier: identifiers } },
-  };
 }

@@ -4,6 +4,7 @@ import type { Refusal } from "../access/access.ts";
 import type { SubscribePacket, SubscriptionRequest, UnsubscribePacket } from "../codec/packet.ts";
 import { MqttError } from "../errors.ts";
 import type { Session } from "../session/session.ts";
+import { tooDeep } from "../topics/filter.ts";
 import { parseFilter, sharedFilterFault } from "../topics/shared.ts";
 import type { Connection } from "./connection.ts";
 import { decide } from "./decide.ts";
@@ -29,7 +30,9 @@ function questionOf({ client, context }: Connection, { topic, qos, nl }: Subscri
   if (group !== undefined && nl) {
     throw new MqttError("protocol-error", `No local on the shared subscription "${topic}"`); // [MQTT5-3.8.3-4]
   }
-  if (sharedFilterFault(topic)) return () => "topic-filter-invalid";
+  if (sharedFilterFault(topic) || tooDeep(topic, context.options.limits.topicLevels)) {
+    return () => "topic-filter-invalid";
+  }
   return () => authorize?.({ action: "subscribe", client: client!, topic: filter, group, qos, retain: false }) ?? true;
 }
 

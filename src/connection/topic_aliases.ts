@@ -2,8 +2,8 @@
 // client are taken as it gives them; ours go to topics that come again, and from the least recently used to the next.
 import { MqttError } from "../errors.ts";
 
-/** How many topics that came once are remembered. */
-const CANDIDATES = 1000;
+/** How many topics that came once are remembered, how many have an alias, and how long they may be. */
+const CANDIDATES = 1000, GIVEN = 1000, LONGEST = 256;
 
 /** The aliases that a client gives. */
 export class IncomingAliases {
@@ -43,11 +43,12 @@ export class OutgoingAliases {
   readonly #candidates = new Set<string>();
 
   constructor(maximum: number) {
-    this.#maximum = maximum;
+    this.#maximum = Math.min(maximum, GIVEN);
   }
 
   /** The alias of a topic that is sent now; nothing for one that is sent for the first time. */
   use(topic: string): Alias | undefined {
+    if (topic.length > LONGEST) return undefined;
     const id = this.#ids.get(topic);
     if (id !== undefined) {
       this.#ids.delete(topic);

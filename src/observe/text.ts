@@ -1,7 +1,7 @@
 // Packets and events as one readable line each, for the command's log and trace. Whatever a client has sent is quoted and escaped:
 // it must not be able to write to the terminal.
 import type { Packet, SubscriptionRequest } from "../codec/packet.ts";
-import type { PacketTrace } from "../connection/connection.ts";
+import type { PacketTrace } from "../connection/trace.ts";
 import { dialects } from "../connection/dialect.ts";
 import type { BrokerEvent } from "../events.ts";
 

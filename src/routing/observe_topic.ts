@@ -1,6 +1,7 @@
 // An observer in the broker's process: an Observable whose subscription registers in the same index as the sessions of clients,
 // with the subscription options that they have.
 import { Message } from "../message.ts";
+import { serialize } from "../operators/serialize.ts";
 import { Observable } from "../rx.ts";
 import type { Captures } from "../topics/filter.ts";
 import type { RetainedMessages } from "../topics/retained.ts";
@@ -31,12 +32,12 @@ export function observeTopic<Filter extends string>(
   { retained = false, noLocal = false, group }: TopicOptions,
   places: Places,
 ): Observable<Message<Captures<Filter>>> {
-  return new Observable((observer) => {
+  const messages = new Observable<Message<Captures<Filter>>>((observer) => {
     const member: Member = {
       readiness: 2,
       next(message) {
         if (noLocal && message.client === undefined) return;
-        observer.next(new Message<Captures<Filter>>(message, filter));
+        observer.next(new Message<Captures<Filter>>(message.keep(), filter));
       },
     };
     observer.add(places.end.subscribe({ complete: () => observer.complete() }));
@@ -44,6 +45,7 @@ export function observeTopic<Filter extends string>(
     if (retained) { for (const message of places.retained.matching(filter)) member.next(message); }
     return leave;
   });
+  return retained ? messages.pipe(serialize()) : messages; // what an observer publishes comes behind the retained messages
 }
 
 function register(shared: string | undefined, filter: string, member: Member, { index, groups }: Places): () => void {

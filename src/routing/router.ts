@@ -4,29 +4,31 @@ import type { Report } from "../events.ts";
 import type { Message } from "../message.ts";
 import { GuardedObservable } from "../operators/guarded.ts";
 import { serialize } from "../operators/serialize.ts";
+import { Source } from "../operators/source.ts";
 import type { RoutingOperator } from "../options.ts";
-import { type Observable, Subject, Subscription } from "../rx.ts";
+import { type Observable, Subscription } from "../rx.ts";
 import { Stage } from "./stage.ts";
 
 /** Composes the published messages and the user's operators into the routed messages. */
 export class Router {
   /** Takes every accepted message. */
-  readonly incoming: Subject<Message> = new Subject();
+  readonly incoming: Source<Message> = new Source();
   /** Every accepted message, in order. */
   readonly published: Observable<Message>;
   /** Every message that has passed the stages, in order. */
   readonly routed: Observable<Message>;
 
   readonly #report: Report;
-  readonly #published = new Subject<Message>();
-  readonly #outgoing = new Subject<Message>();
-  readonly #routed = new Subject<Message>();
+  readonly #published = new Source<Message>();
+  readonly #outgoing = new Source<Message>();
+  readonly #routed = new Source<Message>();
   readonly #running = new Subscription();
   #first: Stage | undefined;
   /** How many stages have been added. */
   #used = 0;
 
-  constructor(operators: readonly RoutingOperator[], report: Report) {
+  /** @param deliver takes every routed message to its subscribers */
+  constructor(operators: readonly RoutingOperator[], report: Report, deliver: (message: Message) => void = () => {}) {
     this.#report = report;
     const guarded = (source: Observable<Message>) =>
       new GuardedObservable<Message>((error) => report({ type: "observer-error", error }), (s) => source.subscribe(s));
@@ -34,8 +36,12 @@ export class Router {
     this.routed = guarded(this.#routed);
     for (const operator of operators) this.use(operator);
 
-    this.#outgoing.pipe(serialize()).subscribe(this.#routed);
+    this.#outgoing.pipe(serialize()).subscribe((message) => {
+      deliver(message);
+      this.#routed.next(message);
+    });
     this.incoming.pipe(serialize()).subscribe((message) => {
+      if (this.#first || this.#published.observed || this.#routed.observed) message.keep(); // for whoever may hold it
       this.#published.next(message); // those who observe both streams see a message here first
       this.#enter(this.#first, message);
     });

@@ -4,7 +4,8 @@
 import { type Message, messageFault } from "../message.ts";
 import type { RoutingOperator } from "../options.ts";
 import { GuardedObservable } from "../operators/guarded.ts";
-import { Subject, type Subscription } from "../rx.ts";
+import { Source } from "../operators/source.ts";
+import type { Subscription } from "../rx.ts";
 
 /** What a stage needs of its surroundings. */
 export interface StageOptions {
@@ -28,7 +29,7 @@ export class Stage {
   /** Stages are added behind the others: those with a higher number are behind this one. */
   readonly order: number;
   readonly #options: StageOptions;
-  #input = new Subject<Message>();
+  #input = new Source<Message>();
   #output: Subscription | undefined;
   #current: Message | undefined;
 
@@ -57,7 +58,7 @@ export class Stage {
   }
 
   #start(): void {
-    const { operator, running } = this.#options, input = this.#input = new Subject<Message>();
+    const { operator, running } = this.#options, input = this.#input = new Source<Message>();
     // An operator may have observers of its own, which must not end the process either.
     const guarded = new GuardedObservable<Message>(
       (error) => this.#fail(error),

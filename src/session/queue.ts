@@ -12,7 +12,8 @@ export interface Delivery {
 /** What a user property takes beside its characters, in bytes: otherwise empty ones would be free. */
 const PAIR = 64;
 
-type Replay = Iterator<Delivery, void>;
+/** Deliveries one by one; nothing for now where the next one takes long to find. */
+type Replay = Iterator<Delivery | undefined, void>;
 
 /** The bounds of a queue. */
 export interface QueueLimits {
@@ -47,20 +48,32 @@ export class DeliveryQueue {
     return true;
   }
 
-  /** Appends a replay. */
-  pushReplay(replay: Replay): void {
+  /** Appends a replay, which counts as one message, or returns false where the queue is full. */
+  pushReplay(replay: Replay, limits: QueueLimits): boolean {
+    if (this.#messages >= Math.max(limits.queuedMessages, 1)) return false;
     this.#entries.push(replay);
+    this.#messages++;
+    return true;
   }
 
-  /** Removes and returns the next delivery. */
+  /** Removes those in front that have expired, and returns them. */
+  expire(now: number): Delivery[] {
+    const expired: Delivery[] = [];
+    for (let next = this.#entries[this.#head]; next && "message" in next; next = this.#entries[this.#head]) {
+      if (!(next.message.expiresAt !== undefined && next.message.expiresAt <= now)) break;
+      expired.push(next);
+      this.#drop(next);
+    }
+    return expired;
+  }
+
+  /** Removes and returns the next delivery; nothing where the queue is empty, or where a replay has to search on for a while. */
   shift(): Delivery | undefined {
     for (;;) {
       const entry = this.#entries[this.#head];
       if (entry === undefined) return undefined;
       if ("message" in entry) {
-        this.#drop();
-        this.#messages--;
-        this.#bytes -= sizeOf(entry);
+        this.#drop(entry);
         return entry;
       }
       const next = entry.next();
@@ -69,7 +82,9 @@ export class DeliveryQueue {
     }
   }
 
-  #drop(): void {
+  #drop(delivery?: Delivery): void {
+    this.#messages--;
+    if (delivery) this.#bytes -= sizeOf(delivery);
     this.#entries[this.#head++] = undefined; // not held until the next copy
     if (this.#head === this.#entries.length || this.#head > 1024 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);
@@ -78,8 +93,8 @@ export class DeliveryQueue {
   }
 }
 
-function sizeOf({ message: { payload, topic, properties } }: Delivery): number {
-  return payload.length + topic.length + (properties ? sizeOfProperties(properties) : 0);
+function sizeOf({ message: { size, topic, properties } }: Delivery): number {
+  return size + topic.length + (properties ? sizeOfProperties(properties) : 0);
 }
 
 function sizeOfProperties(properties: NonNullable<Message["properties"]>): number {

@@ -16,7 +16,7 @@ export interface Link {
   /** How many messages of QoS 1 and 2 the client takes without having acknowledged them (5.0 section 4.9). */
   readonly receiveMaximum: number;
   /** Sends a PUBLISH; `packetId` is 0 at QoS 0. False where it is too large for the client. */
-  publish(delivery: Delivery, packetId: number, dup: boolean): boolean;
+  publish(message: Message, terms: Terms, packetId: number, dup: boolean): boolean;
   /** Sends a PUBREL. */
   release(packetId: number): void;
 }
@@ -39,6 +39,7 @@ export class Session {
   readonly #ids = new PacketIds();
   #link: Link | undefined;
   #window = 0;
+  #resuming = false;
 
   constructor(clientId: string, expiry: number, context: SessionContext) {
     this.clientId = clientId;
@@ -77,7 +78,7 @@ export class Session {
     let count = 0;
     const lose = (delivery: Delivery, begun: boolean) => {
       const { message, terms: { group, qos } } = delivery;
-      if (!(group && !(begun && qos === 2) && group.next(message))) count++;
+      if (!(group && !(begun && qos === 2) && this.#context.groups.hand(group.name, message))) count++;
     };
     for (const delivery of this.#unacknowledged.values()) lose(delivery, true);
     for (const delivery of this.#queue.deliveries) lose(delivery, false);
@@ -97,29 +98,44 @@ export class Session {
    * client's own ones [MQTT5-3.8.3-3].
    */
   replay(filter: string, qos: QoS, identifier: number | undefined, noLocal = false): void {
-    const terms = new TermsTable(qos, true, identifier === undefined ? [] : [identifier]);
-    const messages = this.#context.retained.matching(filter), own = noLocal ? this.clientId : undefined;
-    this.#queue.pushReplay(replay(messages, terms, own));
+    const { retained, limits } = this.#context, identifiers = identifier === undefined ? [] : [identifier];
+    const messages = replay(retained.search(filter), qos, identifiers, noLocal ? this.clientId : undefined);
+    if (!this.#queue.pushReplay(messages, limits)) this.#lose(undefined, "queue-full");
     this.resume();
   }
 
   /** Sends a message, or lets it wait, or reports that it is dropped. */
   deliver(message: Message, terms: Terms): void {
-    if (this.#queue.empty && this.#canSend(terms.qos)) this.#send({ message, terms });
+    if (this.#queue.empty && this.#canSend(terms.qos)) this.#send(message, terms);
     else if (!this.#link && terms.qos === 0) this.#drop(message, "client-offline");
-    else if (!this.#queue.push({ message, terms }, this.#context.limits)) this.#drop(message, "queue-full");
+    else if (!this.#enqueue({ message: message.keep(), terms })) this.#drop(message, "queue-full");
+  }
+
+  #enqueue(delivery: Delivery): boolean {
+    const { limits, turn } = this.#context;
+    if (this.#queue.push(delivery, limits)) return true;
+    for (const { message } of this.#queue.expire(turn.now)) this.#drop(message, "expired");
+    return this.#queue.push(delivery, limits);
   }
 
   /** Sends what waits, as far as the client and the limits let it. */
   resume(): void {
-    for (const id of this.#unsent) {
-      if (!this.#link?.writable || this.#underWay >= this.#window) return;
-      this.#sendAgain(id, this.#unacknowledged.get(id)!);
-    }
+    if (this.#unsent.size > 0) this.#sendAgain();
     while (!this.#queue.empty && this.#canSend(1)) {
       const delivery = this.#queue.shift();
-      if (delivery) this.#send(delivery);
+      if (delivery) this.#send(delivery.message, delivery.terms);
+      else if (!this.#queue.empty) return this.#resumeLater();
     }
+  }
+
+  /** A replay searches among many retained messages: others go on meanwhile. */
+  #resumeLater(): void {
+    if (this.#resuming) return;
+    this.#resuming = true;
+    this.#context.turn.later(() => {
+      this.#resuming = false;
+      this.resume();
+    });
   }
 
   /** PUBACK, or a refusal of the message: no more of it. An unknown identifier is ignored. */
@@ -158,42 +174,58 @@ export class Session {
     this.#unsent.delete(packetId);
   }
 
-  #sendAgain(packetId: number, delivery: Delivery): void {
-    this.#unsent.delete(packetId);
-    if (!this.#link!.publish(delivery, packetId, true)) this.#tooLarge(packetId, delivery);
+  #sendAgain(): void {
+    for (const packetId of this.#unsent) {
+      if (!this.#link?.writable || this.#underWay >= this.#window) return;
+      const { message, terms } = this.#unacknowledged.get(packetId)!;
+      this.#unsent.delete(packetId);
+      if (!this.#link.publish(message, terms, packetId, true)) this.#tooLarge(packetId, message);
+    }
   }
 
-  #send(delivery: Delivery): void {
-    const { message, terms } = delivery;
-    if (message.expiresAt !== undefined && message.expiresAt <= this.#context.turn.now) {
-      return this.#drop(message, "expired"); // [MQTT5-3.3.2-5]
-    }
-    let packetId = 0;
-    if (terms.qos > 0) {
-      packetId = this.#ids.next((id) => this.#unacknowledged.has(id) || this.#released.has(id));
-      this.#unacknowledged.set(packetId, delivery);
-    }
-    if (this.#link && !this.#link.publish(delivery, packetId, false)) this.#tooLarge(packetId, delivery);
+  #send(message: Message, terms: Terms): void {
+    if (message.properties && this.#expired(message)) return this.#drop(message, "expired"); // [MQTT5-3.3.2-5]
+    const packetId = terms.qos > 0 ? this.#begin(message, terms) : 0;
+    if (this.#link && !this.#link.publish(message, terms, packetId, false)) this.#tooLarge(packetId, message);
+  }
+
+  #expired({ expiresAt }: Message): boolean {
+    return expiresAt !== undefined && expiresAt <= this.#context.turn.now;
+  }
+
+  /** Gives a message that is to be acknowledged its packet identifier [MQTT-2.3.1-4]. */
+  #begin(message: Message, terms: Terms): number {
+    const packetId = this.#ids.next((id) => this.#unacknowledged.has(id) || this.#released.has(id));
+    this.#unacknowledged.set(packetId, { message: message.keep(), terms });
+    return packetId;
   }
 
   /** As if it had been delivered [MQTT5-3.1.2-25]. */
-  #tooLarge(packetId: number, { message }: Delivery): void {
+  #tooLarge(packetId: number, message: Message): void {
     this.#unacknowledged.delete(packetId);
     this.#drop(message, "packet-too-large");
   }
 
   #drop({ topic }: Message, reason: DropReason): void {
+    this.#lose(topic, reason);
+  }
+
+  #lose(topic: string | undefined, reason: DropReason): void {
     this.#context.report({ type: "dropped", client: this.clientId, topic, reason, count: 1 });
   }
 }
 
 function* replay(
-  retained: Iterable<Message>,
-  terms: TermsTable,
+  retained: Iterable<Message | undefined>,
+  qos: QoS,
+  identifiers: readonly number[],
   unwanted: string | undefined,
-): Generator<Delivery, void, undefined> {
+): Generator<Delivery | undefined, void, undefined> {
+  const terms = new TermsTable(qos, true, identifiers);
   for (const message of retained) {
-    if (unwanted !== undefined && message.client === unwanted) continue;
-    yield { message, terms: terms.of(message.qos, true) }; // [MQTT-3.3.1-8]
+    if (!message) yield undefined;
+    else if (unwanted === undefined || message.client !== unwanted) {
+      yield { message, terms: terms.of(message.qos, true) }; // [MQTT-3.3.1-8]
+    }
   }
 }

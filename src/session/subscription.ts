@@ -29,6 +29,7 @@ export class Subscription implements Member {
   /** The shared subscription that it belongs to. */
   readonly group: SharedGroup | undefined;
   readonly #terms: TermsTable;
+  #route: Subscriber | undefined;
 
   constructor(session: Session, options: SubscriptionOptions, group: SharedGroup | undefined) {
     const { qos, retainAsPublished, identifier } = options;
@@ -40,6 +41,11 @@ export class Subscription implements Member {
 
   get readiness(): number {
     return this.session.readiness;
+  }
+
+  /** What a topic is routed to that no other subscription of the session matches: the same for all such topics. */
+  get route(): Subscriber {
+    return this.#route ??= new SessionRoute(this.session, [this]);
   }
 
   /** Takes a message that the group has chosen this member for. */
@@ -69,7 +75,7 @@ class SessionRoute implements Subscriber {
 }
 
 function merge(subscriptions: readonly Subscription[]): TermsTable {
-  const qos = Math.max(...subscriptions.map(({ options }) => options.qos)) as QoS;
+  const qos = subscriptions.reduce<QoS>((highest, { options: { qos } }) => qos > highest ? qos : highest, 0);
   const identifiers = subscriptions.flatMap(({ options: { identifier } }) =>
     identifier === undefined ? [] : [identifier]
   );
@@ -87,6 +93,8 @@ export function compileRoute(subscribers: (Subscriber | Subscription)[]): readon
       else sessions.set(subscriber.session, [subscriber]);
     }
   }
-  for (const [session, subscriptions] of sessions) route.push(new SessionRoute(session, subscriptions));
+  for (const [session, subscriptions] of sessions) {
+    route.push(subscriptions.length === 1 ? subscriptions[0]!.route : new SessionRoute(session, subscriptions));
+  }
   return route;
 }

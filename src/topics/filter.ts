@@ -52,6 +52,14 @@ export function textFault(what: string, value: string): string | undefined {
   }
 }
 
+/** Whether a topic name or filter has more than `limit` levels: each costs memory in an index. */
+export function tooDeep(topic: string, limit: number): boolean {
+  if (topic.length <= limit) return false;
+  let levels = 1;
+  for (let at = topic.indexOf("/"); at >= 0; at = topic.indexOf("/", at + 1)) if (++levels > limit) return true;
+  return false;
+}
+
 /** True where `filter` holds a wildcard. */
 export function isWildcard(filter: string): boolean {
   return filter.includes("+") || filter.includes("#");

@@ -11,6 +11,15 @@ class Level {
   expiry: Deadline | undefined;
 }
 
+/** How many levels a search looks at before it lets others go on. */
+const PATIENCE = 1000;
+
+/** A place in the tree during a search: what is left to be looked at in one level. */
+interface Step {
+  readonly levels: Iterator<Level, undefined>;
+  readonly depth: number;
+}
+
 /** The retained messages of a broker. */
 export class RetainedMessages {
   readonly #root = new Level();
@@ -30,7 +39,7 @@ export class RetainedMessages {
   /** Takes notice of a published message: one with RETAIN replaces the last one of its topic, or, where empty, removes it. */
   update(message: Message): void {
     if (!message.retain) return; // [MQTT-3.3.1-12]
-    if (message.payload.length > 0) this.#set(message);
+    if (message.size > 0) this.#set(message);
     else this.#delete(message.topic); // [MQTT-3.3.1-10], [MQTT-3.3.1-11]
   }
 
@@ -74,31 +83,36 @@ export class RetainedMessages {
    * The retained messages that match a filter, found one by one as they are asked for. One that comes after this call is left
    * out: a subscriber gets it when it is published, and getting it here would be out of order [MQTT-4.6.0-6].
    */
-  matching(filter: string): Generator<Message, void, undefined> {
+  *matching(filter: string): Generator<Message, void, undefined> {
+    for (const message of this.search(filter)) if (message) yield message;
+  }
+
+  /** The same, with nothing in between where it takes long to find the next one: the search can go on later. */
+  search(filter: string): Generator<Message | undefined, void, undefined> {
     return this.#find(filter, this.#version);
   }
 
-  *#find(filter: string, version: number): Generator<Message, void, undefined> {
-    const wanted = filter.split("/");
-    const pending: { level: Level; depth: number }[] = [{ level: this.#root, depth: 0 }];
-    for (let step = pending.pop(); step; step = pending.pop()) {
-      const { level, depth } = step, name = wanted[depth];
-      if (depth === wanted.length || name === "#") {
-        if (level.message && level.version <= version) yield level.message;
+  *#find(filter: string, version: number): Generator<Message | undefined, void, undefined> {
+    const wanted = filter.split("/"), path: Step[] = [{ levels: [this.#root].values(), depth: 0 }];
+    for (let visited = 1; path.length > 0; visited++) {
+      const { levels, depth } = path.at(-1)!, { value: level } = levels.next(), name = wanted[depth];
+      if (visited % PATIENCE === 0) yield undefined;
+      if (!level) {
+        path.pop();
+        continue;
       }
-      if (name === "#") {
-        for (const child of this.#visible(level)) pending.push({ level: child, depth });
-      } else if (name === "+") {
-        for (const child of this.#visible(level)) pending.push({ level: child, depth: depth + 1 });
-      } else if (name !== undefined) {
-        const child = level.children.get(name);
-        if (child) pending.push({ level: child, depth: depth + 1 });
+      const found = (depth === wanted.length || name === "#") && level.message;
+      if (found && level.version <= version) yield found;
+      if (name === "#") path.push({ levels: this.#visible(level), depth });
+      else if (name === "+") path.push({ levels: this.#visible(level), depth: depth + 1 });
+      else if (name !== undefined && level.children.has(name)) {
+        path.push({ levels: [level.children.get(name)!].values(), depth: depth + 1 });
       }
     }
   }
 
   /** The children that a wildcard stands for: at the first level not those that start with $ [MQTT-4.7.2-1]. */
-  *#visible(level: Level): Generator<Level, void, undefined> {
+  *#visible(level: Level): Generator<Level, undefined, undefined> {
     for (const [name, child] of level.children) {
       if (level !== this.#root || !name.startsWith("$")) yield child;
     }

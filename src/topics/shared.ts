@@ -39,8 +39,14 @@ export function groupNameFault(group: string): string | undefined {
 
 /** The members of one shared subscription. */
 export class SharedGroup {
+  /** The filter that it was subscribed to with, `$share/group/filter`. */
+  readonly name: string;
   readonly #members: Member[] = [];
   #last = -1;
+
+  constructor(name: string) {
+    this.name = name;
+  }
 
   /** True where nobody is left. */
   get empty(): boolean {
@@ -94,10 +100,15 @@ export class SharedGroups {
     if (group === undefined) return undefined;
     let found = this.#groups.get(shared);
     if (!found) {
-      this.#groups.set(shared, found = new SharedGroup());
+      this.#groups.set(shared, found = new SharedGroup(shared));
       this.#index.add(filter, found);
     }
     return found;
+  }
+
+  /** Hands a message to the group that has this name now. False where nobody is in it. */
+  hand(shared: string, message: Message): boolean {
+    return this.#groups.get(shared)?.next(message) ?? false;
   }
 
   /** Takes a member out, and the group out of the index with its last one. */

@@ -3,7 +3,11 @@
 // matches, not with the subscriptions.
 import { isWildcard } from "./filter.ts";
 
-const CACHED_TOPICS = 20_000;
+/** What the cache may hold: subscribers in all its answers together, each answer counted as some more. */
+const CACHE_WEIGHT = 1_000_000, ANSWER_WEIGHT = 20;
+
+/** Longer topics are not cached. */
+const LONGEST_CACHED = 256;
 
 class Node<S> {
   readonly children = new Map<string, Node<S>>();
@@ -18,6 +22,7 @@ class Node<S> {
 export class TopicIndex<S, Route> {
   readonly #root = new Node<S>();
   readonly #cache = new Map<string, Route>();
+  #weight = 0;
   readonly #compile: (subscribers: S[]) => Route;
 
   constructor(compile: (subscribers: S[]) => Route) {
@@ -55,14 +60,26 @@ export class TopicIndex<S, Route> {
   match(topic: string): Route {
     let route = this.#cache.get(topic);
     if (route === undefined) {
-      if (this.#cache.size >= CACHED_TOPICS) this.#cache.clear();
-      this.#cache.set(topic, route = this.#compile(this.#walk(topic)));
+      const found = this.#walk(topic);
+      route = this.#compile(found);
+      if (topic.length <= LONGEST_CACHED) this.#remember(topic, route, found.length + ANSWER_WEIGHT);
     }
     return route;
   }
 
+  #remember(topic: string, route: Route, weight: number): void {
+    if (this.#weight + weight > CACHE_WEIGHT) this.#clear();
+    this.#weight += weight;
+    this.#cache.set(topic, route);
+  }
+
+  #clear(): void {
+    this.#cache.clear();
+    this.#weight = 0;
+  }
+
   #forget(filter: string): void {
-    if (isWildcard(filter)) this.#cache.clear();
+    if (isWildcard(filter)) this.#clear();
     else this.#cache.delete(filter);
   }
 

@@ -13,6 +13,9 @@ export interface TcpOptions {
 /** The default backlog of 511 makes a burst of thousands of connections wait for seconds. */
 const BACKLOG = 4096;
 
+/** How long to wait after an accept has failed, in milliseconds. */
+const RETRY = 50;
+
 /**
  * Listens on a TCP port.
  *
@@ -35,7 +38,8 @@ async function* accepted(listener: Deno.TcpListener): AsyncGenerator<ByteStream,
       yield tcpStream(await listener.accept());
     } catch (error) {
       if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return; // closed
-      await Promise.resolve(); // this peer has gone already, or there are too many open files: go on with the next one
+      // This peer has gone already, or there are too many open files, which takes a while to change.
+      await new Promise((resolve) => setTimeout(resolve, RETRY));
     }
   }
 }

@@ -4,6 +4,7 @@ import { encode, PublishEncoder } from "../../src/codec/encode.ts";
 import type { ServerPacket } from "../../src/codec/packet.ts";
 import { Message, payloadBytes, type QoS } from "../../src/message.ts";
 import { fieldsLike, parsed } from "../support/packets.ts";
+import { bytesOf } from "../support/frames.ts";
 
 type OtherPacket = Exclude<ServerPacket, { cmd: "publish" }>;
 
@@ -102,7 +103,7 @@ const message = new Message({ topic: "a/ü", payload: payloadBytes("hello"), qos
 for (const qos of [0, 1, 2] as QoS[]) {
   for (const retain of [false, true]) {
     Deno.test(`A PUBLISH frame of QoS ${qos}, retain ${retain}, has a place for its packet identifier`, () => {
-      const { bytes, idAt } = new PublishEncoder().frame(message, 4, { qos, retain }), own = Buffer.from(bytes);
+      const frame = new PublishEncoder().frame(message, 4, { qos, retain }), { idAt } = frame, own = bytesOf(frame);
       if (qos > 0) own.writeUInt16BE(0xabcd, idAt);
       const { cmd, topic, payload, dup, messageId, ...found } = parsed(own);
       assertEquals([cmd, topic, String(payload), dup], ["publish", "a/ü", "hello", false]);
@@ -129,14 +130,14 @@ const plain = { qos: 1, retain: false } as const;
 Deno.test("Another message is encoded anew, also one with the same fields", () => {
   const encoder = new PublishEncoder(), first = encoder.frame(message, 4, plain);
   assertEquals(encoder.frame(message.with({}), 4, plain) === first, false);
-  const { bytes } = encoder.frame(message.with({ payload: payloadBytes("x") }), 4, plain);
+  const bytes = bytesOf(encoder.frame(message.with({ payload: payloadBytes("x") }), 4, plain));
   assertEquals(String(parsed(bytes).payload), "x");
 });
 
 Deno.test("A payload that is a part of a larger buffer is sent as that part", () => {
   const payload = Buffer.from("before hello behind").subarray(7, 12);
   for (const part of [payload, new Uint8Array(payload.buffer, payload.byteOffset, 5), new Uint8Array()]) {
-    const { bytes } = new PublishEncoder().frame(message.with({ payload: part }), 4, plain);
+    const bytes = bytesOf(new PublishEncoder().frame(message.with({ payload: part }), 4, plain));
     assertEquals(String(parsed(bytes).payload), part.length > 0 ? "hello" : "");
   }
 });

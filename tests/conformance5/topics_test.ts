@@ -145,7 +145,7 @@ Deno.test(
 
 Deno.test("topic names and filters of 65,535 bytes are possible, in every way in which they are sent [MQTT5-4.7.3-3]", async () => {
   for (const longest of ["a".repeat(LONGEST), "/".repeat(LONGEST), "\u20ac".repeat(LONGEST / 3)]) {
-    await using broker = createBroker();
+    await using broker = createBroker({ limits: { topicLevels: 65_536 } });
     await using client = await connected5(broker, "client", { properties: { topicAliasMaximum: 1 } });
     await subscribe5(client, longest, { qos: 1 });
     for (const retain of [false, true]) {
@@ -155,7 +155,6 @@ Deno.test("topic names and filters of 65,535 bytes are possible, in every way in
     }
     await unsubscribe5(client, [longest], [0]);
     await subscribe5(client, longest);
-    const { properties } = await client.expect({ cmd: "publish", topic: "", payload: "x", retain: true });
-    assertEquals(properties.topicAlias, 1);
+    await client.expect({ cmd: "publish", topic: longest, payload: "x", retain: true });
   }
 });

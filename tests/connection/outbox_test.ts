@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { ChunkPool, Outbox, type OutboxOptions } from "../../src/connection/outbox.ts";
 import { systemClock } from "../../src/clock.ts";
@@ -155,14 +156,14 @@ Deno.test("A write that throws at once is a write that fails", async () => {
 
 Deno.test("A shared PUBLISH gets the packet identifier and the DUP flag of this client alone", () => {
   const { outbox, turn, writes } = new Scene(),
-    frame = { bytes: Uint8Array.from([0x32, 5, 0, 1, 0x61, 0, 1]), idAt: 5 };
+    frame = { buffer: Buffer.from([9, 9, 0x32, 5, 0, 1, 0x61, 0, 1, 9]), start: 2, end: 9, idAt: 5 };
   turn.run(() => {
     outbox.append(encode("before"));
     outbox.appendPublish(frame, 0x4142, true);
-    outbox.appendPublish({ bytes: frame.bytes, idAt: 0 }, 0, false);
+    outbox.appendPublish({ ...frame, idAt: 0 }, 0, false);
   });
   assertEquals(writes, ["before" + "\x3a\x05\0\x01aAB" + "\x32\x05\0\x01a\0\x01"]);
-  assertEquals([...frame.bytes], [0x32, 5, 0, 1, 0x61, 0, 1]);
+  assertEquals([...frame.buffer], [9, 9, 0x32, 5, 0, 1, 0x61, 0, 1, 9]);
 });
 
 Deno.test("Order and bytes stay right from a few bytes to more than any chunk", async () => {

@@ -29,7 +29,7 @@ Deno.test("Law: a shared message goes to one of the readiest members, and in the
   let rounds = 0;
   fc.assert(
     fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => {
-      const group = new SharedGroup(), members: Counter[] = [];
+      const group = new SharedGroup("$share/g/t"), members: Counter[] = [];
       const send = (count: number) => {
         const before = members.map(({ taken }) => taken);
         for (let i = 0; i < count; i++) assertEquals(group.next(message), members.length > 0);

@@ -53,10 +53,10 @@ Deno.test("A queue of no messages takes none", () => {
 
 Deno.test("A replay has its place in the order, and what is empty is passed over", () => {
   const queue = new DeliveryQueue();
-  queue.pushReplay(replay());
+  queue.pushReplay(replay(), limits);
   queue.push(delivery("a"), limits);
-  queue.pushReplay(replay("r1", "r2"));
-  queue.pushReplay(replay());
+  queue.pushReplay(replay("r1", "r2"), limits);
+  queue.pushReplay(replay(), limits);
   queue.push(delivery("b"), limits);
   assertEquals([queue.deliveries.length, queue.empty], [2, false]);
   assertEquals([drain(queue), queue.empty], [["a", "r1", "r2", "b"], true]);
@@ -65,16 +65,39 @@ Deno.test("A replay has its place in the order, and what is empty is passed over
 Deno.test("A replay is asked for one message at a time", () => {
   const queue = new DeliveryQueue();
   let asked = 0;
-  queue.pushReplay(function* () {
-    for (;;) yield delivery(`r${++asked}`);
-  }());
+  queue.pushReplay(
+    function* () {
+      for (;;) yield delivery(`r${++asked}`);
+    }(),
+    limits,
+  );
   assertEquals([asked, queue.shift()?.message.topic, asked], [0, "r1", 1]);
 });
 
-Deno.test("A replay does not count towards the limits", () => {
-  const queue = new DeliveryQueue(), one = { ...limits, queuedMessages: 1 };
-  queue.pushReplay(replay("r1", "r2"));
-  assertEquals([queue.push(delivery("a"), one), queue.push(delivery("b"), one)], [true, false]);
+Deno.test("A replay counts as one message; one may wait whatever the limit is", () => {
+  const queue = new DeliveryQueue(), none = { ...limits, queuedMessages: 0 }, two = { ...limits, queuedMessages: 2 };
+  assertEquals([queue.pushReplay(replay("r1", "r2"), none), queue.pushReplay(replay("r3"), none)], [true, false]);
+  assertEquals([queue.push(delivery("a"), two), queue.push(delivery("b"), two)], [true, false]);
+  assertEquals(drain(queue), ["r1", "r2", "a"]);
+  assertEquals(queue.push(delivery("c"), two), true);
+});
+
+Deno.test("A replay that takes long to find its next message gives way, and goes on where it was", () => {
+  const queue = new DeliveryQueue();
+  queue.pushReplay([delivery("r1"), undefined, delivery("r2")].values(), limits);
+  assertEquals([0, 1, 2, 3].map(() => queue.shift()?.message.topic), ["r1", undefined, "r2", undefined]);
+  assert(queue.empty);
+});
+
+Deno.test("Messages that have expired make room, as far as they are in front", () => {
+  const queue = new DeliveryQueue();
+  const expiring = (topic: string, messageExpiryInterval: number) => {
+    const { message, terms } = delivery(topic);
+    return { message: message.with({ acceptedAt: 0, properties: { messageExpiryInterval } }), terms };
+  };
+  for (const entry of [expiring("a", 1), expiring("b", 2), delivery("c"), expiring("d", 1)]) queue.push(entry, limits);
+  assertEquals(queue.expire(2000).map(({ message }) => message.topic), ["a", "b"]);
+  assertEquals(drain(queue), ["c", "d"]);
 });
 
 Deno.test("A queue that is never empty keeps its order over thousands of messages", () => {

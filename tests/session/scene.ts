@@ -1,6 +1,6 @@
 // A session without a socket: its link only writes down what it is given.
-import type { QoS } from "../../src/message.ts";
-import type { Delivery } from "../../src/session/queue.ts";
+import type { Message, QoS } from "../../src/message.ts";
+import type { Terms } from "../../src/session/terms.ts";
 import { type Link, Session } from "../../src/session/session.ts";
 import type { SessionContext } from "../../src/session/sessions.ts";
 import { plain, Surroundings } from "./surroundings.ts";
@@ -16,7 +16,7 @@ export class RecordingLink implements Link {
   readonly tooLarge = new Set<string>();
   readonly #sent: string[] = [];
 
-  publish({ message, terms: { qos, retain, identifiers } }: Delivery, packetId: number, dup: boolean): boolean {
+  publish(message: Message, { qos, retain, identifiers }: Terms, packetId: number, dup: boolean): boolean {
     if (this.tooLarge.has(message.topic)) return false;
     const id = packetId > 0 ? `#${packetId}` : "",
       list = identifiers ? `[${identifiers.toSorted((a, b) => a - b)}]` : "";

@@ -7,7 +7,7 @@ const message = new Message({ topic: "t", payload: new Uint8Array(), qos: 1, ret
 
 /** A group, and who got its messages, in order. */
 class Scene {
-  readonly group = new SharedGroup();
+  readonly group = new SharedGroup("$share/g/t");
   readonly #taken: string[] = [];
 
   /** Adds a member, as ready as it says. */
@@ -65,7 +65,7 @@ for (const [i, where] of turns.entries()) {
 }
 
 Deno.test("A member may leave while it takes a message, and one that has left may leave again", () => {
-  const group = new SharedGroup(), taken: string[] = [];
+  const group = new SharedGroup("$share/g/t"), taken: string[] = [];
   const members = [..."ab"].map((name) => {
     const member: Member = {
       readiness: 2,

@@ -85,9 +85,9 @@ Deno.test("The answers that are remembered are bounded; the others are found ane
   const index = new TopicIndex((subscribers: string[]) => (compiled++, subscribers));
   index.add("t/+", "all");
   index.add("t/7", "seven");
-  for (let i = 0; i < 20_001; i++) assertEquals(index.match(`t/${i}`).length, i === 7 ? 2 : 1);
+  for (let i = 0; i < 50_001; i++) assertEquals(index.match(`t/${i}`).length, i === 7 ? 2 : 1);
   assertEquals(sorted(index.match("t/7")), ["all", "seven"]);
-  assertEquals(compiled, 20_002);
+  assertEquals(compiled, 50_002);
 });
 
 Deno.test("A filter may have 100,000 subscribers", () => {

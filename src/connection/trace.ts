@@ -1,0 +1,49 @@
+// Every packet of every client, for whoever wants to watch; nothing while nobody does.
+import type { ClientPacket, Packet, PublishPacket } from "../codec/packet.ts";
+import type { Message } from "../message.ts";
+import { Source } from "../operators/source.ts";
+import type { Terms } from "../session/terms.ts";
+
+/** A packet that went over a connection. */
+export interface PacketTrace {
+  readonly direction: "in" | "out";
+  /** The client, or its address until it has said who it is. */
+  readonly client: string;
+  readonly packet: Packet;
+}
+
+/** The packets of all connections of a broker. Who observes them may keep them: what they show is no longer in a buffer. */
+export class Trace extends Source<PacketTrace> {
+  /** Shows a packet of a client. */
+  received(client: string, packet: ClientPacket): void {
+    if (this.observed) this.next({ direction: "in", client, packet: packet.cmd === "publish" ? kept(packet) : packet });
+  }
+
+  /** Shows a packet to a client. */
+  sent(client: string, packet: Packet): void {
+    if (this.observed) this.next({ direction: "out", client, packet });
+  }
+
+  /** Shows a PUBLISH to a client. */
+  delivered(client: string, message: Message, terms: Terms, messageId: number, dup: boolean): void {
+    if (this.observed) this.next({ direction: "out", client, packet: publishPacket(message, terms, messageId, dup) });
+  }
+}
+
+function kept({ cmd, topic, payload, qos, retain, dup, messageId, properties }: PublishPacket): PublishPacket {
+  return { cmd, topic, payload: new Uint8Array(payload), qos, retain, dup, messageId, properties };
+}
+
+function publishPacket(message: Message, terms: Terms, messageId: number, dup: boolean): PublishPacket {
+  const { topic, payload, properties } = message.keep(), { qos, retain, identifiers } = terms;
+  return {
+    cmd: "publish",
+    topic,
+    payload,
+    qos,
+    retain,
+    messageId,
+    dup,
+    properties: { ...properties, ...identifiers && { subscriptionIdentifier: identifiers } },
+  };
+}
