@@ -10,6 +10,9 @@ import { faultOf } from "./receive.ts";
 
 const text = new TextDecoder();
 
+/** The greatest session expiry interval that is not for ever, in seconds. */
+const LONGEST_EXPIRY = 0xffff_fffe;
+
 /** Answers a CONNECT. */
 export function connect(connection: Connection, packet: ConnectPacket): void {
   const { options, connectionCount } = connection.context, method = packet.properties?.authenticationMethod;
@@ -128,7 +131,7 @@ function details(
     maximumPacketSize: limits.packet,
     ...limits.receiveMaximum < 65_535 && { receiveMaximum: limits.receiveMaximum },
     ...limits.topicAliases > 0 && { topicAliasMaximum: limits.topicAliases },
-    ...expiry !== terms.sessionExpiry && { sessionExpiryInterval: expiry },
+    ...expiry !== terms.sessionExpiry && { sessionExpiryInterval: Math.min(expiry, LONGEST_EXPIRY) },
     ...keepAlive !== keepalive && { serverKeepAlive: keepAlive },
     ...clientId === "" && { assignedClientIdentifier: client.id },
     ...response !== undefined && { responseInformation: response },

@@ -1,10 +1,8 @@
-// One client's connection: the handler between a socket and the shared state. It reads bytes, finds packets in them and emits
-// them as a stream; conversation.ts answers them. Invariants: its packets are handled one at a time and in order, also where a
-// hook takes its time (then this one connection is not read); and whatever goes wrong here ends this connection alone.
+// One client's connection: the handler between a socket and the shared state. Its receiver reads packets, which it emits as a stream;
+// conversation.ts answers them, through its sender. Invariant: whatever goes wrong here ends this connection alone, and in order.
 import type { ClientInfo } from "../access/access.ts";
-import { connectLevel, type Decoder } from "../codec/decode.ts";
+import type { Decoder } from "../codec/decode.ts";
 import type { PublishEncoder } from "../codec/encode.ts";
-import { FrameReader } from "../codec/frame.ts";
 import type {
   AckPacket,
   ClientPacket,
@@ -28,6 +26,7 @@ import type { Deadline, Deadlines } from "../deadlines.ts";
 import type { Conversation } from "./authenticate.ts";
 import { type ClientTerms, type Dialect, dialects, noTerms } from "./dialect.ts";
 import { type ChunkPool, Outbox } from "./outbox.ts";
+import { Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
 import { IncomingAliases } from "./topic_aliases.ts";
 import type { Trace } from "./trace.ts";
@@ -49,9 +48,6 @@ export interface ConnectionContext {
 
 /** How long the other side may take to read the last bytes and to close, in milliseconds. */
 const LINGER = 1000;
-
-/** How long a turn may be in milliseconds, and after how many packets that is looked at. */
-const LONG_TURN = 20, CHECKED = 16;
 
 /** The handler of one client. */
 export class Connection implements Link, Holder {
@@ -80,13 +76,9 @@ export class Connection implements Link, Holder {
   readonly aliases: IncomingAliases;
 
   readonly #stream: ByteStream;
-  readonly #frames: FrameReader;
   readonly #sender: Sender;
+  readonly #receiver: Receiver;
   #deadline: Deadline | undefined;
-  /** What reading waits for. */
-  #gate: Promise<void> | undefined;
-  /** Ends that waiting sooner. */
-  #wake: (() => void) | undefined;
   #ended = false;
   #reading: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -97,7 +89,6 @@ export class Connection implements Link, Holder {
     this.context = context;
     this.remote = stream.remote;
     this.aliases = new IncomingAliases(limits.topicAliases);
-    this.#frames = new FrameReader(limits.connectPacket);
     const outbox = new Outbox({
       turn: context.turn,
       pool: context.pool,
@@ -107,6 +98,7 @@ export class Connection implements Link, Holder {
       onError: (error) => context.turn.run(() => this.close("connection-lost", String(error))),
     });
     this.#sender = new Sender(this, outbox);
+    this.#receiver = new Receiver(this, stream, this.#sender);
   }
 
   /** Reads and emits packets until the connection ends. Never rejects. */
@@ -114,64 +106,15 @@ export class Connection implements Link, Holder {
     const { options, turn } = this.context;
     const refuse = () => this.refuse(new MqttError("protocol-error", "The client took too long to connect"));
     this.#expireAfter(options.limits.connectTimeout, refuse);
-    this.#reading = this.#read().catch((error) => turn.run(() => this.close("connection-lost", String(error))));
+    const lost = (detail: string) => turn.run(() => this.close("connection-lost", detail));
+    this.#reading = this.#receiver.read().then(() => lost("End of stream"), (error) => lost(String(error)));
     await this.#reading;
     await this.#closed;
   }
 
-  /** One turn per read: every whole packet that it brought is handled, then every outbox that has something is flushed. */
-  async #read(): Promise<void> {
-    const { turn } = this.context, take = () => this.#takePackets();
-    for (;;) {
-      const count = await this.#stream.read(this.#frames.space());
-      if (count === null) return turn.run(() => this.close("connection-lost", "End of stream"));
-      if (this.#ended) continue; // only waits for the other side to close
-      this.#frames.received(count);
-      turn.run(take);
-      while (!this.#ended && (this.#gate || this.#sender.choked)) await this.#pause(take);
-    }
-  }
-
-  #takePackets(): void {
-    let heard = false, handled = 0;
-    try {
-      while (!this.#gate && !this.#ended) {
-        const frame = this.#frames.next();
-        if (!frame) break;
-        if (!this.session && !this.authentication) this.dialect = dialects[connectLevel(frame) ?? this.dialect.level];
-        const packet = this.context.decoder.decode(frame, this.dialect.level);
-        heard = true;
-        this.context.trace.received(this.label, packet);
-        this.packets.next(packet);
-        if (++handled % CHECKED === 0) this.#takeBreath();
-      }
-    } catch (error) {
-      this.fail(error);
-    }
-    if (heard && this.client) this.#deadline?.putOff(); // not by mere bytes: they would put off the CONNECT for ever
-  }
-
-  /** Lets others go on where one turn takes long: a few small packets can mean millions of deliveries. */
-  #takeBreath(): void {
-    const { turn, options: { clock } } = this.context;
-    if (this.#gate || clock.now() - turn.now < LONG_TURN) return;
-    this.#gate = new Promise((resolve) => turn.later(resolve));
-  }
-
-  /** Does not read on while a hook decides, or while the client does not take what it is sent; or until the end. */
-  async #pause(take: () => void): Promise<void> {
-    const gate = this.#gate;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      gate?.then(resolve);
-    });
-    if (this.#gate === gate) this.#gate = undefined; // what follows a decision may have to wait for another one
-    this.context.turn.run(take);
-  }
-
   /** There is room in the outbox again. */
   #resume(): void {
-    if (!this.#gate) this.#wake?.();
+    this.#receiver.resume();
     this.context.turn.run(() => this.session?.resume());
   }
 
@@ -187,14 +130,14 @@ export class Connection implements Link, Holder {
 
   /** Handles no further packet until `promise` settles; that must not reject. */
   wait(promise: Promise<void>): void {
-    this.#gate = promise;
+    this.#receiver.wait(promise);
   }
 
   /** The client is in: larger packets are taken from now on, and it has to be heard of within its keep alive, in seconds. */
   accept(client: ClientInfo, session: Session, keepAlive: number): void {
     this.client = client;
     this.session = session;
-    this.#frames.limit = this.context.options.limits.packet;
+    this.#receiver.limit = this.context.options.limits.packet;
     this.#deadline?.cancel();
     this.#deadline = undefined;
     const silence = keepAlive * 1.5; // [MQTT-3.1.2-24]
@@ -203,11 +146,16 @@ export class Connection implements Link, Holder {
     }
   }
 
+  /** Whole packets have come; mere bytes do not count: they would put off the CONNECT for ever. */
+  heard(): void {
+    if (this.client) this.#deadline?.putOff();
+  }
+
   #expireAfter(delay: number, expire: () => void): void {
     this.#deadline = this.context.deadlines.start(delay, () => {
       const { session, authentication } = this,
         deciding = !session && authentication?.running && !authentication.answer;
-      if (this.#gate || deciding) this.#expireAfter(delay, expire); // it is the hook that takes its time, not the client
+      if (this.#receiver.waiting || deciding) this.#expireAfter(delay, expire); // it is the hook that takes its time, not the client
       else this.context.turn.run(expire);
     });
   }
@@ -219,7 +167,7 @@ export class Connection implements Link, Holder {
 
   /** Sends a packet that is not a PUBLISH. */
   send(packet: Exclude<ServerPacket, PublishPacket>): void {
-    if (this.#ended || this.#sender.send(packet) || packet.cmd === "disconnect") return;
+    if (this.#ended || this.#sender.send(packet)) return;
     this.close("packet-too-large", `${packet.cmd.toUpperCase()} is too large for the client`); // [MQTT5-3.1.2-24]
   }
 
@@ -254,25 +202,28 @@ export class Connection implements Link, Holder {
     }
   }
 
-  /** Ends the connection because of an error: a fault of the client's, or of ours. */
+  /** Ends the connection because of an error: a fault of the client's, or of ours, of which the client learns no more. */
   fail(error: unknown): void {
-    const fault = error instanceof MqttError ? error : new MqttError("implementation-specific-error", String(error));
-    if (this.client) this.close(fault.reason, fault.message); // [MQTT-4.8.0-1]
-    else this.refuse(fault);
+    const fault = error instanceof MqttError
+      ? error
+      : new MqttError("implementation-specific-error", "The broker failed");
+    const detail = error instanceof Error ? error.message : String(error);
+    if (this.client) this.close(fault.reason, detail, LINGER, fault.message); // [MQTT-4.8.0-1]
+    else this.refuse(fault, detail);
   }
 
   /** Ends a connection that has not been accepted, with a CONNACK where the version has one for the reason. */
-  refuse(fault: MqttError): void {
+  refuse(fault: MqttError, detail: string = fault.message): void {
     if (this.#ended) return;
-    const answer = this.dialect.refusal(fault);
-    if (answer) this.#sender.send(answer); // one that is too large is left out: the reason stays what it is
-    this.close(fault.reason, fault.message);
+    this.#say(() => this.dialect.refusal(fault));
+    this.close(fault.reason, detail);
   }
 
-  /** Sends a last word. What can't be said (a hook's reason may be no text) must not keep the connection from ending. */
-  #say(packet: ConnackPacket | DisconnectPacket): void {
+  /** Says a last word. What can't be said (it is too large, or a hook's reason is no text) must not keep anything from ending. */
+  #say(word: () => ConnackPacket | DisconnectPacket | undefined): void {
     try {
-      this.send(packet);
+      const packet = word();
+      if (packet) this.#sender.send(packet);
     } catch {
       // It ends without a word.
     }
@@ -286,16 +237,18 @@ export class Connection implements Link, Holder {
   /**
    * Ends the connection: the session is free and the will on its way when this returns. What is in the outbox is still sent, as
    * far as the client takes it within `linger` milliseconds.
+   *
+   * @param detail what happened @param said what the client is told of it
    */
-  close(reason: DisconnectReason, detail: string, linger: number = LINGER): void {
+  close(reason: DisconnectReason, detail: string, linger: number = LINGER, said: string = detail): void {
     if (this.#ended) return;
     const { report, sessions } = this.context, { client, remote } = this;
-    const goodbye = client && reason !== "connection-lost" && reason !== "disconnect" &&
-      this.dialect.disconnect(reason, detail);
-    if (goodbye) this.#say(goodbye);
+    if (client && reason !== "connection-lost" && reason !== "disconnect") {
+      this.#say(() => this.dialect.disconnect(reason, said));
+    }
     this.#ended = true;
     this.#deadline?.cancel();
-    this.#wake?.();
+    this.#receiver.stop();
     this.session?.detach(); // what an observer of the event publishes would come behind the DISCONNECT [MQTT5-3.14.4-1]
     if (client) report({ type: "disconnected", client: client.id, remote, reason, detail });
     else if (reason !== "connection-lost" && reason !== "disconnect") {

@@ -6,22 +6,26 @@ import type { PublishFrame } from "../codec/encode.ts";
 import { copyBytes } from "../codec/writer.ts";
 import type { Flushable, Turn } from "../turn.ts";
 
-const SMALL = 512, CHUNK = 65_536, SPARE_CHUNKS = 256;
+const SMALL = 512, CHUNK = 65_536;
+
+/** The sizes that are kept for use again, and how many bytes of each. */
+const SIZES = [4096, CHUNK], SPARE_BYTES = 16 * 1024 * 1024;
 
 /** Chunks that went out and can be filled again; shared by the connections of a broker. */
 export class ChunkPool {
-  readonly #spare: Buffer[] = [];
+  readonly #spare: ReadonlyMap<number, Buffer[]> = new Map(SIZES.map((size) => [size, []]));
 
   /** A chunk of at least `size` bytes. */
   take(size: number): Buffer {
     if (size <= SMALL) return Buffer.allocUnsafe(SMALL);
-    if (size <= CHUNK) return this.#spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK);
-    return Buffer.allocUnsafeSlow(size);
+    const kept = SIZES.find((kept) => size <= kept);
+    return this.#spare.get(kept ?? 0)?.pop() ?? Buffer.allocUnsafeSlow(kept ?? size);
   }
 
   /** Gives a chunk back. */
   give(chunk: Buffer): void {
-    if (chunk.length === CHUNK && this.#spare.length < SPARE_CHUNKS) this.#spare.push(chunk);
+    const spare = this.#spare.get(chunk.length);
+    if (spare && spare.length * chunk.length < SPARE_BYTES) spare.push(chunk);
   }
 }
 

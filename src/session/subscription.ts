@@ -3,7 +3,7 @@
 import type { Message, QoS } from "../message.ts";
 import { type Member, SharedGroup } from "../topics/shared.ts";
 import type { Session } from "./session.ts";
-import { TermsTable } from "./terms.ts";
+import { plainTerms, TermsTable } from "./terms.ts";
 
 /** Whoever takes routed messages: a session, a shared subscription, or an observer in the broker's process. */
 export interface Subscriber {
@@ -36,7 +36,9 @@ export class Subscription implements Member {
     this.session = session;
     this.options = options;
     this.group = group;
-    this.#terms = new TermsTable(qos, retainAsPublished, identifier === undefined ? [] : [identifier], group);
+    this.#terms = identifier === undefined && !group
+      ? plainTerms(qos, retainAsPublished)
+      : new TermsTable(qos, retainAsPublished, identifier === undefined ? [] : [identifier], group);
   }
 
   get readiness(): number {
@@ -79,7 +81,8 @@ function merge(subscriptions: readonly Subscription[]): TermsTable {
   const identifiers = subscriptions.flatMap(({ options: { identifier } }) =>
     identifier === undefined ? [] : [identifier]
   );
-  return new TermsTable(qos, subscriptions.some(({ options }) => options.retainAsPublished), identifiers);
+  const keepRetain = subscriptions.some(({ options }) => options.retainAsPublished);
+  return identifiers.length === 0 ? plainTerms(qos, keepRetain) : new TermsTable(qos, keepRetain, identifiers);
 }
 
 /** The list to call for a topic. */

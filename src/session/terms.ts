@@ -38,3 +38,14 @@ export class TermsTable {
     return this.#terms[Number(retain) * 3 + qos]!;
   }
 }
+
+/** Most subscriptions have neither an identifier nor a group: they share their tables. */
+const plain = new Map<string, TermsTable>();
+
+/** The table for subscriptions without identifiers or group. */
+export function plainTerms(granted: QoS, keepRetain: boolean): TermsTable {
+  const key = `${granted}${keepRetain}`;
+  let table = plain.get(key);
+  if (!table) plain.set(key, table = new TermsTable(granted, keepRetain, []));
+  return table;
+}

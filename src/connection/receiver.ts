@@ -1,0 +1,112 @@
+// The receiving half of a connection: bytes become packets, handled one at a time and in order. One turn per read: every whole
+// packet that it brought is handled, then every outbox that has something is flushed. RxJS has no back-pressure, so the pace is set
+// here, at the source: while a hook decides, or the client does not take its answers, this one connection is not read.
+import { connectLevel } from "../codec/decode.ts";
+import { FrameReader } from "../codec/frame.ts";
+import type { ByteStream } from "../transport/transport.ts";
+import type { Connection } from "./connection.ts";
+import { dialects } from "./dialect.ts";
+import type { Sender } from "./sender.ts";
+
+/** How long a turn may be in milliseconds, and after how many packets that is looked at. */
+const LONG_TURN = 20, CHECKED = 16;
+
+/** Receives the packets of one client. */
+export class Receiver {
+  readonly #connection: Connection;
+  readonly #stream: ByteStream;
+  readonly #sender: Sender;
+  readonly #frames: FrameReader;
+  /** What reading waits for. */
+  #gate: Promise<void> | undefined;
+  /** Ends that waiting sooner. */
+  #wake: (() => void) | undefined;
+
+  constructor(connection: Connection, stream: ByteStream, sender: Sender) {
+    this.#connection = connection;
+    this.#stream = stream;
+    this.#sender = sender;
+    this.#frames = new FrameReader(connection.context.options.limits.connectPacket);
+  }
+
+  /** True while a packet is being decided about. */
+  get waiting(): boolean {
+    return this.#gate !== undefined;
+  }
+
+  /** The largest packet that is taken, in bytes. */
+  set limit(bytes: number) {
+    this.#frames.limit = bytes;
+  }
+
+  /** Handles no further packet until `promise` settles; that must not reject. */
+  wait(promise: Promise<void>): void {
+    this.#gate = promise;
+  }
+
+  /** The client takes its answers again. */
+  resume(): void {
+    if (!this.#gate) this.#wake?.();
+  }
+
+  /** Waits for nothing any more: the connection has ended. */
+  stop(): void {
+    this.#wake?.();
+  }
+
+  /** Reads to the end of the stream; rejects where the stream does. */
+  async read(): Promise<void> {
+    const { context: { turn } } = this.#connection, take = () => this.#takePackets();
+    for (;;) {
+      const count = await this.#stream.read(this.#frames.space());
+      if (count === null) return;
+      if (this.#connection.ended) continue; // only waits for the other side to close
+      this.#frames.received(count);
+      turn.run(take);
+      while (!this.#connection.ended && (this.#gate || this.#sender.choked)) await this.#pause(take);
+    }
+  }
+
+  #takePackets(): void {
+    const connection = this.#connection;
+    let handled = 0;
+    try {
+      while (!this.#gate && !connection.ended && this.#takePacket()) {
+        if (++handled % CHECKED === 0) this.#takeBreath();
+      }
+    } catch (error) {
+      connection.fail(error);
+    }
+    if (handled > 0) connection.heard();
+  }
+
+  /** Handles the next packet; false where it has not come yet. */
+  #takePacket(): boolean {
+    const connection = this.#connection, { decoder, trace } = connection.context, frame = this.#frames.next();
+    if (!frame) return false;
+    if (!connection.session && !connection.authentication) {
+      connection.dialect = dialects[connectLevel(frame) ?? connection.dialect.level];
+    }
+    const packet = decoder.decode(frame, connection.dialect.level);
+    trace.received(connection.label, packet);
+    connection.packets.next(packet);
+    return true;
+  }
+
+  /** Lets others go on where one turn takes long: a few small packets can mean millions of deliveries. */
+  #takeBreath(): void {
+    const { turn, options: { clock } } = this.#connection.context;
+    if (this.#gate || clock.now() - turn.now < LONG_TURN) return;
+    this.#gate = new Promise((resolve) => turn.later(resolve));
+  }
+
+  async #pause(take: () => void): Promise<void> {
+    const gate = this.#gate;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      gate?.then(resolve);
+    });
+    if (this.#gate === gate) this.#gate = undefined; // what follows a decision may have to wait for another one
+    this.#connection.context.turn.run(take);
+  }
+}
