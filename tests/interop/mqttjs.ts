@@ -1,8 +1,8 @@
 // MQTT.js, in the process of the test: as a program like the others, and as a client whose every packet a test can see.
 // @ts-types="./mqttjs.d.ts"
-import mqtt, { type Client, type ClientOptions, type Packet, type WireProperties } from "npm:mqtt@^5";
-import type { SubscribeOptions } from "npm:mqtt@^5";
+import mqtt from "npm:mqtt@^5";
 import { Mailbox } from "../support/mailbox.ts";
+import type { Client, ClientOptions, Packet, SubscribeOptions, WireProperties } from "./mqttjs.d.ts";
 import { expiryOf, gone, type Level, type Message, type Program, type Properties, publisherId } from "./program.ts";
 import { received, type SubscriberOptions, type TestedBroker } from "./program.ts";
 
@@ -47,7 +47,7 @@ export class MqttjsClient implements AsyncDisposable {
   /** The client itself. */
   readonly raw: Client;
   readonly messages: Mailbox<Message>;
-  /** The packets that the broker has sent, but those of a connection that just stays open. */
+  /** The packets that the broker has sent. */
   readonly received: Mailbox<Packet>;
   /** The packets that the client has sent. */
   readonly sent: Mailbox<Packet>;
