@@ -45,13 +45,21 @@ export interface PublishVariant {
   readonly identifiers?: readonly number[] | undefined;
 }
 
-/** A PUBLISH: its bytes from `start` to `end`, and where its packet identifier goes (0 at QoS 0, which has none). */
+/**
+ * A PUBLISH: its bytes from `start` to `end`, where its packet identifier goes (0 at QoS 0, which has none), and its size. A large
+ * payload is not copied into the frame: it follows from `rest`.
+ */
 export interface PublishFrame {
   readonly buffer: Buffer;
   readonly start: number;
   readonly end: number;
   readonly idAt: number;
+  readonly size: number;
+  readonly rest: Message | undefined;
 }
+
+/** A payload of more bytes is not copied into frames. */
+const LARGE = 1024;
 
 /** Room for the variants of most messages. */
 const SCRATCH = 16_384;
@@ -92,17 +100,18 @@ export class PublishEncoder {
     const properties = level === 5 ? propertiesLength(message.properties, extra) : 0;
     const propertiesSize = level === 5 ? varintLength(properties) + properties : 0;
     const remaining = 2 + topicLength + (qos > 0 ? 2 : 0) + propertiesSize + message.size;
-    const size = 1 + varintLength(remaining) + remaining, fits = this.#used + size <= SCRATCH;
-    const buffer = fits ? this.#scratch : Buffer.allocUnsafeSlow(size), start = fits ? this.#used : 0;
-    if (fits) this.#used += size;
+    const size = 1 + varintLength(remaining) + remaining, rest = message.size > LARGE ? message : undefined;
+    const own = rest ? size - message.size : size, fits = this.#used + own <= SCRATCH;
+    const buffer = fits ? this.#scratch : Buffer.allocUnsafeSlow(own), start = fits ? this.#used : 0;
+    if (fits) this.#used += own;
     buffer[start] = 0x30 | qos << 1 | (retain ? 1 : 0);
     let at = writeUint16(buffer, topicLength, writeVarint(buffer, remaining, start + 1));
     at = writeText(buffer, topic, topicLength, at);
     const idAt = qos > 0 ? at - start : 0;
     if (qos > 0) at += 2;
     if (level === 5) at = writeProperties(buffer, message.properties, extra, writeVarint(buffer, properties, at));
-    message.copyTo(buffer, at);
-    return { buffer, start, end: start + size, idAt };
+    if (!rest) message.copyTo(buffer, at);
+    return { buffer, start, end: start + own, idAt, size, rest };
   }
 
   #begin(message: Message): void {

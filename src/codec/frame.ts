@@ -72,7 +72,7 @@ export class FrameReader {
   #rewind(): void {
     const full = this.#end === this.#buffer.length;
     if (full && this.#buffer.length < LARGE) this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length * 4);
-    else if (this.#buffer.length > LARGE) this.#buffer = Buffer.allocUnsafeSlow(LARGE);
+    else if (this.#buffer.length > LARGE && this.#end <= LARGE) this.#buffer = Buffer.allocUnsafeSlow(LARGE);
     this.#start = this.#end = 0;
   }
 

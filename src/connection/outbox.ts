@@ -9,7 +9,7 @@ import type { Flushable, Turn } from "../turn.ts";
 const SMALL = 512, CHUNK = 65_536;
 
 /** The sizes that are kept for use again, and how many bytes of each. */
-const SIZES = [4096, CHUNK], SPARE_BYTES = 16 * 1024 * 1024;
+const SIZES = [4096, CHUNK, 4 * CHUNK], SPARE_BYTES = 16 * 1024 * 1024;
 
 /** Chunks that went out and can be filled again; shared by the connections of a broker. */
 export class ChunkPool {
@@ -97,12 +97,13 @@ export class Outbox implements Flushable {
   }
 
   /** Appends a PUBLISH that others are sent too, with a packet identifier and a DUP flag of this client's own. */
-  appendPublish({ buffer, start, end, idAt }: PublishFrame, packetId: number, dup: boolean): void {
+  appendPublish({ buffer, start, end, idAt, size, rest }: PublishFrame, packetId: number, dup: boolean): void {
     if (this.#broken) return;
-    const at = this.#length, size = end - start;
+    const at = this.#length;
     this.#reserve(at + size);
     const chunk = this.#chunk;
     copyBytes(buffer, start, end, chunk, at);
+    rest?.copyTo(chunk, at + end - start);
     if (packetId > 0) {
       chunk[at + idAt] = packetId >>> 8;
       chunk[at + idAt + 1] = packetId & 0xff;

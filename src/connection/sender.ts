@@ -64,7 +64,7 @@ export class Sender {
   /** Sends a PUBLISH; false where it is too large for the client. */
   publish(message: Message, terms: Terms, packetId: number, dup: boolean): boolean {
     const frame = this.#frame(message, terms);
-    if (frame.end - frame.start > this.#connection.terms.maximumPacketSize) return false;
+    if (frame.size > this.#connection.terms.maximumPacketSize) return false;
     this.#outbox.appendPublish(frame, packetId, dup);
     this.#connection.context.trace.delivered(this.#connection.label, message, terms, packetId, dup);
     return true;
@@ -81,7 +81,7 @@ export class Sender {
       ? properties?.messageExpiryInterval
       : Math.max(0, Math.ceil((expiresAt - turn.now) / 1000)); // [MQTT5-3.3.2-6]
     const plain = encoder.encode(message, level, terms, expiry);
-    if (topicAliasMaximum === 0 || plain.end - plain.start + ALIAS_SIZE > maximumPacketSize) return plain;
+    if (topicAliasMaximum === 0 || plain.size + ALIAS_SIZE > maximumPacketSize) return plain;
     const alias = (this.#aliases ??= new OutgoingAliases(topicAliasMaximum)).use(message.topic);
     return alias ? encoder.encode(message, level, terms, expiry, alias) : plain;
   }

@@ -28,8 +28,11 @@ export function encodePublish(...args: Parameters<PublishEncoder["encode"]>): { 
 }
 
 /** A copy of the bytes of an encoded PUBLISH. */
-export function bytesOf({ buffer, start, end }: PublishFrame): Buffer {
-  return Buffer.from(buffer.subarray(start, end));
+export function bytesOf({ buffer, start, end, size, rest }: PublishFrame): Buffer {
+  const bytes = Buffer.alloc(size);
+  buffer.copy(bytes, 0, start, end);
+  rest?.copyTo(bytes, end - start);
+  return bytes;
 }
 
 /** The bytes of a frame, where they lie. */
