@@ -6,6 +6,9 @@ import { MqttError } from "../errors.ts";
 
 const SMALL = 1024, LARGE = 65_536;
 
+/** A buffer up to this size is kept for a client that goes on sending large packets. */
+const KEPT = 262_144;
+
 /** A whole packet where it lies: the fixed header from `start`, the body from `body`, both up to `end`. */
 export interface Frame {
   readonly bytes: Buffer;
@@ -72,7 +75,7 @@ export class FrameReader {
   #rewind(): void {
     const full = this.#end === this.#buffer.length;
     if (full && this.#buffer.length < LARGE) this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length * 4);
-    else if (this.#buffer.length > LARGE && this.#end <= LARGE) this.#buffer = Buffer.allocUnsafeSlow(LARGE);
+    else if (this.#buffer.length > (this.#end > LARGE ? KEPT : LARGE)) this.#buffer = Buffer.allocUnsafeSlow(LARGE);
     this.#start = this.#end = 0;
   }
 
