@@ -19,7 +19,7 @@ import { observeTopic, type TopicOptions } from "./routing/observe_topic.ts";
 import { Router } from "./routing/router.ts";
 import { mergeMap, type Observable, Subject } from "./rx.ts";
 import { Sessions } from "./session/sessions.ts";
-import { compileRoute, type Subscriber, type Subscription } from "./session/subscription.ts";
+import { compileRoute, type Subscriber } from "./session/subscription.ts";
 import { type Captures, topicFilterFault, topicNameFault } from "./topics/filter.ts";
 import { RetainedMessages } from "./topics/retained.ts";
 import { groupNameFault, SharedGroups } from "./topics/shared.ts";
@@ -55,9 +55,10 @@ export class Broker implements AsyncDisposable {
 
   readonly #options: ResolvedOptions;
   readonly #journal = new Journal();
+  readonly #trace = new Trace();
   readonly #router: Router;
   readonly #turn: Turn;
-  readonly #index = new TopicIndex<Subscriber | Subscription, readonly Subscriber[]>(compileRoute);
+  readonly #index = new TopicIndex<Subscriber, readonly Subscriber[]>(compileRoute);
   readonly #groups = new SharedGroups(this.#index);
   readonly #retained: RetainedMessages;
   readonly #connections = new Connections();
@@ -71,33 +72,50 @@ export class Broker implements AsyncDisposable {
   /** Use {@linkcode createBroker}. */
   constructor(options: BrokerOptions) {
     const { routing, limits, clock, signal } = this.#options = resolveOptions(options);
-    const { report } = this.#journal, trace = new Trace();
-    const turn = this.#turn = new Turn(clock), deadlines = new Deadlines(clock);
-    const retained = this.#retained = new RetainedMessages(deadlines), index = this.#index, groups = this.#groups;
-    const publish = (will: Message) => this.#router.incoming.next(will);
-    const sessions = new Sessions({ index, groups, retained, limits, report, deadlines, turn, publish });
-    const codec = { decoder: new Decoder(), encoder: new PublishEncoder(), pool: new ChunkPool() };
-    const connectionCount = () => this.#connections.count;
-    this.#context = { options: this.#options, turn, sessions, deadlines, ...codec, trace, report, connectionCount };
+    const { report } = this.#journal, turn = this.#turn = new Turn(clock), deadlines = new Deadlines(clock);
+    this.#retained = new RetainedMessages(deadlines);
     this.#router = new Router(routing, report, (message) => this.#deliver(message));
-    this.published = this.#router.published;
-    this.routed = this.#router.routed;
+    const sessions = new Sessions({
+      index: this.#index,
+      groups: this.#groups,
+      retained: this.#retained,
+      limits,
+      report,
+      deadlines,
+      turn,
+      publish: (will) => this.#router.incoming.next(will),
+    });
+    this.#context = {
+      options: this.#options,
+      turn,
+      sessions,
+      deadlines,
+      decoder: new Decoder(),
+      encoder: new PublishEncoder(),
+      pool: new ChunkPool(),
+      trace: this.#trace,
+      report,
+      connectionCount: () => this.#connections.count,
+    };
+    this.#compose();
+    this.published = this.#journal.guard(this.#router.published);
+    this.routed = this.#journal.guard(this.#router.routed);
+    this.packets = this.#journal.guard(this.#trace);
     this.events = this.#journal.events;
-    this.packets = this.#journal.guard(trace);
     this.counters = this.#journal.counters;
     this.closed = this.#closed.promise;
-    this.#compose();
     signal?.addEventListener("abort", this.#abort);
     if (signal?.aborted) this.close();
   }
 
-  /** The flow. */
+  /** The flow: what every connection publishes becomes one stream, which the router hands on through the operators to `#deliver`. */
   #compose(): void {
     this.#connections.opened
       .pipe(mergeMap((connection) => connection.packets.pipe(converse(connection))))
       .subscribe((message) => this.#router.incoming.next(message));
   }
 
+  /** The end of the flow: a routed message reaches those whose topic filter matches. */
   #deliver(message: Message): void {
     this.#retained.update(message);
     const subscribers = this.#index.match(message.topic);
@@ -135,6 +153,7 @@ export class Broker implements AsyncDisposable {
    * Publishes a message of this process. Text goes as UTF-8, bytes as they are, any other value as JSON.
    *
    * @returns a promise that resolves where a client would get its PUBACK
+   * @throws {RangeError} at once where the quality of service is not 0, 1 or 2
    * @throws {TypeError} at once where the topic name (3.1.1 section 4.7) or a property is not valid
    * @throws {MqttError} at once where the broker has been closed
    */
@@ -153,7 +172,11 @@ export class Broker implements AsyncDisposable {
     return ended;
   }
 
-  /** Adds a routing operator behind those that there are; disposing of the result removes it. */
+  /**
+   * Adds a routing operator behind those that there are; disposing of the result removes it.
+   *
+   * @throws whatever the operator throws when it is applied
+   */
   use(operator: RoutingOperator): Disposable {
     const remove = this.#router.use(operator);
     return { [Symbol.dispose]: remove };
@@ -194,10 +217,11 @@ export class Broker implements AsyncDisposable {
     this.#router.close();
     this.#context.deadlines.close();
     this.#end.complete();
-    this.#context.trace.complete();
+    this.#trace.complete();
     this.#journal.close();
   }
 
+  /** Closes the broker: `await using` does that at the end of its block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -129,10 +129,12 @@ function listenFault(error: unknown, host: string, port: number): string {
 }
 
 function startLine(address: string, { host, allowAnonymous }: Settings): string {
+  const local = "everybody on this machine may connect, nobody else";
+  const how = allowAnonymous ? "" : "; --host 0.0.0.0 --allow-anonymous opens it to the network";
   const who = isLoopback(host)
-    ? "everybody on this machine may connect, nobody else; --host 0.0.0.0 --allow-anonymous opens it to the network"
+    ? local + how
     : "everybody on the network may connect, without a password (--allow-anonymous)";
-  return `Brook ${VERSION} listens on ${address}: ${allowAnonymous && isLoopback(host) ? who.split(";")[0] : who}.`;
+  return `Brook ${VERSION} listens on ${address}: ${who}.`;
 }
 
 /** Stops on SIGINT and SIGTERM; a second signal does not wait for the clients. */

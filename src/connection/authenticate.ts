@@ -5,8 +5,8 @@ import { refusal } from "../access/access.ts";
 import { type Authenticated, isAuthenticated } from "../access/authentication.ts";
 import type { AuthPacket } from "../codec/packet.ts";
 import { MqttError } from "../errors.ts";
-import { refusedConnect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
+import { refusedConnect } from "./decide.ts";
 
 const SUCCESS = 0x00, CONTINUE = 0x18, REAUTHENTICATE = 0x19;
 

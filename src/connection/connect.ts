@@ -1,11 +1,11 @@
 // The first packet (section 3.1): who is it, may it come in, and does it find its session again?
-import { type ClientInfo, type Credentials, type Refusal } from "../access/access.ts";
+import type { ClientInfo, Credentials } from "../access/access.ts";
 import type { ConnackProperties, ConnectPacket } from "../codec/packet.ts";
 import { MqttError } from "../errors.ts";
 import { Message } from "../message.ts";
 import { authenticate } from "./authenticate.ts";
 import type { Connection } from "./connection.ts";
-import { decide } from "./decide.ts";
+import { decide, refusedConnect } from "./decide.ts";
 import { faultOf } from "./receive.ts";
 
 const text = new TextDecoder();
@@ -39,11 +39,6 @@ export function connect(connection: Connection, packet: ConnectPacket): void {
     if (refused) throw refusedConnect(refused, `Client "${id}" may not connect`);
     admit();
   });
-}
-
-/** The fault that ends a connection which a hook has refused. */
-export function refusedConnect({ reason, message, serverReference }: Refusal, otherwise: string): MqttError {
-  return new MqttError(reason, message ?? otherwise, serverReference);
 }
 
 function credentialsOf({ remote }: Connection, { username, password }: ConnectPacket, clientId: string): Credentials {

@@ -47,7 +47,7 @@ export interface ConnectionContext {
 }
 
 /** How long the other side may take to read the last bytes and to close, in milliseconds. */
-const LINGER = 1000;
+export const LINGER = 1000;
 
 /** The handler of one client. */
 export class Connection implements Link, Holder {

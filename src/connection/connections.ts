@@ -3,10 +3,7 @@ import { within } from "../clock.ts";
 import { MqttError } from "../errors.ts";
 import { Subject } from "../rx.ts";
 import type { Acceptor, ByteStream } from "../transport/transport.ts";
-import { Connection, type ConnectionContext } from "./connection.ts";
-
-/** How long a connection may take to close after its drain, in milliseconds: two lingers. */
-const GRACE = 2000;
+import { Connection, type ConnectionContext, LINGER } from "./connection.ts";
 
 /** A listening port. */
 export interface Listener extends AsyncDisposable {
@@ -68,6 +65,6 @@ export class Connections {
     turn.run(() => {
       for (const connection of connections) connection.close("server-shutting-down", "The broker closes", drain);
     });
-    await within(clock, drain + GRACE, Promise.all(connections.map((connection) => connection.closed)));
+    await within(clock, drain + 2 * LINGER, Promise.all(connections.map((connection) => connection.closed)));
   }
 }

@@ -1,6 +1,7 @@
 // Asks the user's hooks. One that answers at once costs nothing more than the call; one that returns a promise pauses its own
 // connection until it settles, so that the packets behind stay in order, and nobody else waits.
 import { type Refusal, refusal } from "../access/access.ts";
+import { MqttError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 
 type Hook = "authenticate" | "authorize";
@@ -29,4 +30,9 @@ export function decide(
   connection.wait(
     Promise.all(answers).then((settled) => turn.run(() => connection.attempt(() => then(settled.map(refusal))))),
   );
+}
+
+/** The fault that ends a connection which a hook has refused. */
+export function refusedConnect({ reason, message, serverReference }: Refusal, otherwise: string): MqttError {
+  return new MqttError(reason, message ?? otherwise, serverReference);
 }

@@ -1,5 +1,5 @@
-// Every difference between the versions of MQTT that the rest of the broker would otherwise have to ask about: what a client's
-// packets mean, and how the broker says things to it. Nobody else looks at the protocol level.
+// Every difference between the versions of MQTT beyond the bytes: what a client's packets mean, and how the broker says things to
+// it. But for the codec nobody else looks at the protocol level.
 import type {
   AckPacket,
   ConnackPacket,
@@ -20,6 +20,8 @@ export interface ClientTerms {
   readonly receiveMaximum: number;
   readonly maximumPacketSize: number;
   readonly topicAliasMaximum: number;
+  /** Whether its packets have properties. */
+  readonly properties: boolean;
   /** Whether reasons in words are welcome (5.0 section 3.1.2.11.7). */
   readonly problemInformation: boolean;
   /** Seconds that its session is to last without a connection. */
@@ -31,6 +33,7 @@ export const noTerms: ClientTerms = {
   receiveMaximum: 65_535,
   maximumPacketSize: Infinity,
   topicAliasMaximum: 0,
+  properties: false,
   problemInformation: true,
   sessionExpiry: 0,
 };
@@ -75,6 +78,7 @@ const mqtt311: Dialect = {
     receiveMaximum: 65_535,
     maximumPacketSize: Infinity,
     topicAliasMaximum: 0,
+    properties: false,
     problemInformation: false,
     sessionExpiry: clean ? 0 : Infinity,
   }),
@@ -115,6 +119,7 @@ const mqtt5: Dialect = {
       receiveMaximum: properties.receiveMaximum ?? 65_535,
       maximumPacketSize: properties.maximumPacketSize ?? Infinity,
       topicAliasMaximum: properties.topicAliasMaximum ?? 0,
+      properties: true,
       problemInformation: properties.requestProblemInformation ?? true,
       sessionExpiry: sessionExpiryOf(sessionExpiryInterval),
     };

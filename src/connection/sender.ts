@@ -1,15 +1,21 @@
 // The sending half of a connection: packets become bytes in the outbox, as far as the client can take them. What many clients get
 // alike is encoded once; a topic alias, or the time that a message has left, makes a PUBLISH this client's own.
-import { ackHeaders, encode, type PublishFrame, withoutReason } from "../codec/encode.ts";
+import { ackHeaders, encode, withoutReason } from "../codec/encode.ts";
 import type { AckPacket, PublishPacket, ServerPacket } from "../codec/packet.ts";
 import type { Message } from "../message.ts";
 import type { Terms } from "../session/terms.ts";
 import type { Connection } from "./connection.ts";
 import type { Outbox } from "./outbox.ts";
-import { OutgoingAliases } from "./topic_aliases.ts";
+import { type Alias, OutgoingAliases } from "./topic_aliases.ts";
 
 /** A topic alias takes at most this much room beside the topic that it introduces: it may make each of two lengths a byte longer. */
 const ALIAS_SIZE = 5;
+
+/** What only one client gets so: the seconds that a message has left, and a topic alias. */
+interface Own {
+  readonly expiry: number | undefined;
+  readonly alias: Alias | undefined;
+}
 
 /** Sends packets to one client. */
 export class Sender {
@@ -63,26 +69,63 @@ export class Sender {
 
   /** Sends a PUBLISH; false where it is too large for the client. */
   publish(message: Message, terms: Terms, packetId: number, dup: boolean): boolean {
-    const frame = this.#frame(message, terms);
-    if (frame.size > this.#connection.terms.maximumPacketSize) return false;
+    const { context: { encoder, trace }, dialect: { level }, terms: { maximumPacketSize }, label } = this.#connection;
+    const own = this.#ownOf(message, terms);
+    const frame = own
+      ? encoder.encode(message, level, terms, own.expiry, own.alias)
+      : encoder.frame(message, level, terms);
+    if (frame.size > maximumPacketSize) return false;
     this.#outbox.appendPublish(frame, packetId, dup);
-    this.#connection.context.trace.delivered(this.#connection.label, message, terms, packetId, dup);
+    if (trace.observed) trace.sent(label, this.#shown(message, terms, own, packetId, dup));
     return true;
   }
 
-  #frame(message: Message, terms: Terms): PublishFrame {
-    const { context: { encoder, turn }, dialect: { level }, terms: { maximumPacketSize, topicAliasMaximum } } =
+  /** What makes the PUBLISH of a message this client's own, if anything does. */
+  #ownOf(message: Message, terms: Terms): Own | undefined {
+    const { topicAliasMaximum, properties } = this.#connection.terms;
+    if (!properties) return undefined;
+    const expiry = this.#expiryOf(message);
+    const alias = topicAliasMaximum > 0 ? this.#aliasOf(message, terms, expiry) : undefined;
+    return expiry !== undefined || alias ? { expiry, alias } : undefined;
+  }
+
+  /** The seconds that a message has left [MQTT5-3.3.2-6]. */
+  #expiryOf({ expiresAt, properties }: Message): number | undefined {
+    if (expiresAt === undefined) return properties?.messageExpiryInterval;
+    return Math.max(0, Math.ceil((expiresAt - this.#connection.context.turn.now) / 1000));
+  }
+
+  /** An alias, but where it might make the packet too large: it would count as introduced, and the client would not know it. */
+  #aliasOf(message: Message, terms: Terms, expiry: number | undefined): Alias | undefined {
+    const { context: { encoder }, dialect: { level }, terms: { topicAliasMaximum, maximumPacketSize } } =
       this.#connection;
-    const { expiresAt, properties } = message;
-    if (topicAliasMaximum === 0 && properties?.messageExpiryInterval === undefined) {
-      return encoder.frame(message, level, terms);
+    if (maximumPacketSize < Infinity) {
+      if (encoder.encode(message, level, terms, expiry).size + ALIAS_SIZE > maximumPacketSize) return undefined;
     }
-    const expiry = expiresAt === undefined
-      ? properties?.messageExpiryInterval
-      : Math.max(0, Math.ceil((expiresAt - turn.now) / 1000)); // [MQTT5-3.3.2-6]
-    const plain = encoder.encode(message, level, terms, expiry);
-    if (topicAliasMaximum === 0 || plain.size + ALIAS_SIZE > maximumPacketSize) return plain;
-    const alias = (this.#aliases ??= new OutgoingAliases(topicAliasMaximum)).use(message.topic);
-    return alias ? encoder.encode(message, level, terms, expiry, alias) : plain;
+    return (this.#aliases ??= new OutgoingAliases(topicAliasMaximum)).use(message.topic);
+  }
+
+  /** The PUBLISH as this client gets it. */
+  #shown(message: Message, terms: Terms, own: Own | undefined, messageId: number, dup: boolean): PublishPacket {
+    const { topic, payload, properties } = message.keep(), { qos, retain, identifiers } = terms;
+    const packet: PublishPacket = {
+      cmd: "publish",
+      topic: own?.alias?.known ? "" : topic,
+      payload,
+      qos,
+      retain,
+      messageId,
+      dup,
+    };
+    if (!this.#connection.terms.properties) return packet;
+    return {
+      ...packet,
+      properties: {
+        ...properties,
+        ...own?.expiry !== undefined && { messageExpiryInterval: own.expiry },
+        ...own?.alias && { topicAlias: own.alias.id },
+        ...identifiers && { subscriptionIdentifier: identifiers },
+      },
+    };
   }
 }

@@ -1,8 +1,6 @@
 // Every packet of every client, for whoever wants to watch; nothing while nobody does.
 import type { ClientPacket, Packet, PublishPacket } from "../codec/packet.ts";
-import type { Message } from "../message.ts";
 import { Source } from "../operators/source.ts";
-import type { Terms } from "../session/terms.ts";
 
 /** A packet that went over a connection. */
 export interface PacketTrace {
@@ -23,27 +21,8 @@ export class Trace extends Source<PacketTrace> {
   sent(client: string, packet: Packet): void {
     if (this.observed) this.next({ direction: "out", client, packet });
   }
-
-  /** Shows a PUBLISH to a client. */
-  delivered(client: string, message: Message, terms: Terms, messageId: number, dup: boolean): void {
-    if (this.observed) this.next({ direction: "out", client, packet: publishPacket(message, terms, messageId, dup) });
-  }
 }
 
 function kept({ cmd, topic, payload, qos, retain, dup, messageId, properties }: PublishPacket): PublishPacket {
   return { cmd, topic, payload: new Uint8Array(payload), qos, retain, dup, messageId, properties };
-}
-
-function publishPacket(message: Message, terms: Terms, messageId: number, dup: boolean): PublishPacket {
-  const { topic, payload, properties } = message.keep(), { qos, retain, identifiers } = terms;
-  return {
-    cmd: "publish",
-    topic,
-    payload,
-    qos,
-    retain,
-    messageId,
-    dup,
-    properties: { ...properties, ...identifiers && { subscriptionIdentifier: identifiers } },
-  };
 }

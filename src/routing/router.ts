@@ -2,11 +2,10 @@
 // Invariant: messages are published and routed one at a time, in order, also those that are published from within (serialize).
 import type { Report } from "../events.ts";
 import type { Message } from "../message.ts";
-import { GuardedObservable } from "../operators/guarded.ts";
 import { serialize } from "../operators/serialize.ts";
 import { Source } from "../operators/source.ts";
 import type { RoutingOperator } from "../options.ts";
-import { type Observable, Subscription } from "../rx.ts";
+import { Subscription } from "../rx.ts";
 import { Stage } from "./stage.ts";
 
 /** Composes the published messages and the user's operators into the routed messages. */
@@ -14,14 +13,12 @@ export class Router {
   /** Takes every accepted message. */
   readonly incoming: Source<Message> = new Source();
   /** Every accepted message, in order. */
-  readonly published: Observable<Message>;
+  readonly published: Source<Message> = new Source();
   /** Every message that has passed the stages, in order. */
-  readonly routed: Observable<Message>;
+  readonly routed: Source<Message> = new Source();
 
   readonly #report: Report;
-  readonly #published = new Source<Message>();
   readonly #outgoing = new Source<Message>();
-  readonly #routed = new Source<Message>();
   readonly #running = new Subscription();
   #first: Stage | undefined;
   /** How many stages have been added. */
@@ -30,19 +27,15 @@ export class Router {
   /** @param deliver takes every routed message to its subscribers */
   constructor(operators: readonly RoutingOperator[], report: Report, deliver: (message: Message) => void = () => {}) {
     this.#report = report;
-    const guarded = (source: Observable<Message>) =>
-      new GuardedObservable<Message>((error) => report({ type: "observer-error", error }), (s) => source.subscribe(s));
-    this.published = guarded(this.#published);
-    this.routed = guarded(this.#routed);
     for (const operator of operators) this.use(operator);
 
     this.#outgoing.pipe(serialize()).subscribe((message) => {
       deliver(message);
-      this.#routed.next(message);
+      this.routed.next(message);
     });
     this.incoming.pipe(serialize()).subscribe((message) => {
-      if (this.#first || this.#published.observed || this.#routed.observed) message.keep(); // for whoever may hold it
-      this.#published.next(message); // those who observe both streams see a message here first
+      if (this.#first || this.published.observed || this.routed.observed) message.keep(); // for whoever may hold it
+      this.published.next(message); // those who observe both streams see a message here first
       this.#enter(this.#first, message);
     });
   }
@@ -68,8 +61,8 @@ export class Router {
   close(): void {
     this.#running.unsubscribe();
     this.incoming.complete();
-    this.#published.complete();
-    this.#routed.complete();
+    this.published.complete();
+    this.routed.complete();
   }
 
   #enter(stage: Stage | undefined, message: Message): void {

@@ -1,6 +1,6 @@
 // One stage of the routing: an RxJS operator between the stage before it and the stage behind it. Each has a subject of its own
 // as its input, so that a stage can come or go while messages flow and the others keep their state. Invariant: an operator that
-// throws is reported and started anew; the message that it threw at is lost, no other one.
+// throws is reported and started anew: the message that it threw at is lost, and what it was holding, but nothing else.
 import { type Message, messageFault } from "../message.ts";
 import type { RoutingOperator } from "../options.ts";
 import { GuardedObservable } from "../operators/guarded.ts";

@@ -10,11 +10,11 @@ import type { TopicIndex } from "../topics/topic_index.ts";
 import type { Turn } from "../turn.ts";
 import type { QueueLimits } from "./queue.ts";
 import { Session } from "./session.ts";
-import type { Subscriber, Subscription } from "./subscription.ts";
+import type { Subscriber } from "./subscription.ts";
 
 /** What the sessions of a broker share. */
 export interface SessionContext {
-  readonly index: TopicIndex<Subscriber | Subscription, readonly Subscriber[]>;
+  readonly index: TopicIndex<Subscriber, readonly Subscriber[]>;
   readonly groups: SharedGroups;
   readonly retained: RetainedMessages;
   readonly limits: QueueLimits & { readonly inflight: number };

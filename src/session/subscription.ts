@@ -86,7 +86,7 @@ function merge(subscriptions: readonly Subscription[]): TermsTable {
 }
 
 /** The list to call for a topic. */
-export function compileRoute(subscribers: (Subscriber | Subscription)[]): readonly Subscriber[] {
+export function compileRoute(subscribers: Subscriber[]): readonly Subscriber[] {
   const route: Subscriber[] = [], sessions = new Map<Session, Subscription[]>();
   for (const subscriber of subscribers) {
     if (!(subscriber instanceof Subscription)) route.push(subscriber);

@@ -21,7 +21,7 @@ function standard(name: string, prefix: string, ids: string, exempt: Readonly<Re
   };
 }
 
-const clientOnly = "binds only the client", webSocket = "no WebSocket listener yet";
+const clientOnly = "binds only the client", webSocket = "there is no WebSocket listener";
 
 const mqtt311 = standard(
   "MQTT 3.1.1",

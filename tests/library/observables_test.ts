@@ -34,3 +34,20 @@ Deno.test("packets shows the packets of every client in both directions, a PUBLI
   const ids = seen.flatMap(({ packet }) => packet.cmd === "publish" ? [packet.messageId] : []);
   assertEquals(ids, [0, 0]);
 });
+
+Deno.test("an observer of published, routed or packets that throws is reported, and is not in the way of any other", async () => {
+  await using broker = createBroker();
+  const seen: string[] = [];
+  for (const name of ["published", "routed", "packets"] as const) {
+    const observed: rx.Observable<unknown> = broker[name];
+    observed.subscribe(() => {
+      throw new Error(name);
+    });
+    observed.subscribe(() => seen.push(name));
+  }
+  await broker.publish("a", "");
+  await using client = await connected(broker, "c");
+  await client.expectNothing();
+  assertEquals(seen, ["published", "routed", ...Array(4).fill("packets")]);
+  assertEquals(broker.counters.get("observer-error"), 6);
+});

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { RoutingOperator } from "../../src/options.ts";
 import * as rx from "../../src/rx.ts";
-import { fail, held, mark, messageOf, on, Scene } from "./scene.ts";
+import { held, mark, messageOf, on, Scene } from "./scene.ts";
 
 Deno.test("Without stages, what is published is routed", () => {
   const scene = new Scene();
@@ -127,12 +127,4 @@ Deno.test("close() lets no operator run on, also none that was removed", () => {
   scheduler.flush();
   scene.router.close();
   assertEquals([scene.routed, ended, scheduler.actions.length], [["a0", "b0"], ["a", "b"], 0]);
-});
-
-Deno.test("An observer that throws is reported, and is not in the way of any other", () => {
-  const scene = new Scene();
-  for (const name of ["published", "routed"] as const) scene.router[name].subscribe(fail);
-  scene.publish("a");
-  assertEquals([scene.published, scene.routed], [["a"], ["a"]]);
-  assertEquals(scene.reports(), ["observer-error", "observer-error"]);
 });

@@ -12,6 +12,20 @@ Deno.test("An operator that throws loses the message that it threw at, and no ot
   assertEquals(scene.reports(), ["routing-error:bad1:failed", "routing-error:bad1:failed"]);
 });
 
+Deno.test("An operator that throws loses what it was holding, too; other operators keep theirs", () => {
+  const held: (() => void)[] = [];
+  const hold = rx.mergeMap((message: Message) =>
+    new rx.Observable<Message>((s) => void held.push(() => s.next(message)))
+  );
+  const scene = new Scene(hold, (source) => hold(source).pipe(rx.tap(({ topic }) => topic === "bad" && fail())));
+  scene.publish("a", "bad", "b");
+  for (const release of held.splice(0)) release(); // into the second one, which holds them again
+  scene.publish("c");
+  for (const release of held.splice(0)) release(); // at "bad" it throws, while it holds "b"
+  for (const release of held.splice(0)) release();
+  assertEquals(scene.routed, ["a", "c"]);
+});
+
 Deno.test("An operator that throws at every message is started anew each time", () => {
   const scene = new Scene(rx.map(fail));
   scene.publish("a", "b");
