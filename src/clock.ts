@@ -1,5 +1,7 @@
-// The one place that time comes from. A broker is given a clock, and everything in it that waits (keep-alives, time-outs, drains)
-// asks that clock, so that a test advances time instead of sleeping.
+// The one place that time comes from. A broker is given a clock, and whatever in it waits for a length of time that
+// MQTT or an option sets (keep-alives, time-outs, expiries, drains) asks that clock, so that a test advances time
+// instead of sleeping. Only two waits are the event loop's own timers: giving way to others (turn.ts), and trying again
+// after an accept that failed (tcp.ts).
 
 /** Where a broker takes its time from. */
 export interface Clock {

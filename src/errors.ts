@@ -1,5 +1,6 @@
-// What can go wrong between a client and the broker, as one catalogue: MQTT 5.0 names and numbers the reasons (5.0 section 2.4);
-// MQTT 3.1.1 knows five of them in a CONNACK (3.1.1 section 3.2.2.3) and closes the connection for all others.
+// What can go wrong between a client and the broker, as one catalogue: MQTT 5.0 names and numbers the reasons (5.0
+// section 2.4); MQTT 3.1.1 knows five of them in a CONNACK (3.1.1 section 3.2.2.3) and closes the connection for all
+// others.
 
 /** The packets in which a reason may stand: CONNACK, PUBACK and PUBREC, SUBACK, UNSUBACK, DISCONNECT. */
 type Place = "connack" | "puback" | "suback" | "unsuback" | "disconnect";
@@ -54,7 +55,19 @@ const reasons = {
   "wildcard-subscriptions-not-supported": { code: 0xa2, places: ["suback", "disconnect"] },
 } as const satisfies Record<string, Entry>;
 
-/** The name of a reason for which the broker, or a hook, refuses something: MQTT 5.0's term, in lower case with hyphens. */
+/**
+ * The name of a reason for which the broker, or a hook, refuses something: MQTT 5.0's term, in lower case with hyphens.
+ *
+ * `unspecified-error`, `malformed-packet`, `protocol-error`, `implementation-specific-error`,
+ * `unsupported-protocol-version`, `client-identifier-not-valid`, `bad-user-name-or-password`, `not-authorized`,
+ * `server-unavailable`, `server-busy`, `banned`, `server-shutting-down`, `bad-authentication-method`,
+ * `keep-alive-timeout`, `session-taken-over`, `topic-filter-invalid`, `topic-name-invalid`, `packet-identifier-in-use`,
+ * `packet-identifier-not-found`, `receive-maximum-exceeded`, `topic-alias-invalid`, `packet-too-large`,
+ * `message-rate-too-high`, `quota-exceeded`, `administrative-action`, `payload-format-invalid`, `retain-not-supported`,
+ * `qos-not-supported`, `use-another-server`, `server-moved`, `shared-subscriptions-not-supported`,
+ * `connection-rate-exceeded`, `maximum-connect-time`, `subscription-identifiers-not-supported`,
+ * `wildcard-subscriptions-not-supported`.
+ */
 export type Reason = keyof typeof reasons;
 
 /** The number of a reason, as MQTT 5.0 sends it (5.0 section 2.4). */
@@ -62,7 +75,10 @@ export function reasonCode(reason: Reason): number {
   return reasons[reason].code;
 }
 
-/** The number to send in a packet: a reason that is not for that packet becomes "not authorized", which is for all of them. */
+/**
+ * The number to send in a packet: a reason that is not for that packet becomes "not authorized", which is for all of
+ * them.
+ */
 export function reasonCodeIn(place: Place, reason: Reason): number {
   const { code, places }: Entry = reasons[reason];
   return places.includes(place) ? code : reasons["not-authorized"].code;
@@ -98,7 +114,11 @@ export class MqttError extends Error {
   /** Where the client had better go (5.0 section 4.11). */
   readonly serverReference: string | undefined;
 
-  /** @param reason which fault it is, for a program @param message what was found and what was wanted, for a person */
+  /**
+   * @param reason which fault it is, for a program
+   * @param message what was found and what was wanted, for a person
+   * @param serverReference where the client had better go, if anywhere
+   */
   constructor(reason: Reason, message: string, serverReference?: string) {
     super(message);
     this.reason = reason;

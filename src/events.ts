@@ -1,23 +1,36 @@
-// What happens in a broker, as one union of plain values. The command's log, the counters and an embedder's alerts all read this
-// stream; nothing else in the broker writes a line. Invariant: whatever is dropped or refused becomes an event with its reason.
+// What happens in a broker, as one union of plain values. The command's log, the counters and an embedder's alerts all
+// read this stream; nothing else in the broker writes a line. Invariant: whatever the broker itself drops or refuses
+// becomes an event with its reason (what a routing operator leaves out is the operator's affair).
 import type { ProtocolLevel } from "./codec/packet.ts";
 import type { Reason } from "./errors.ts";
 import type { QoS } from "./message.ts";
 
-/** Why a connection ended. */
-export type DisconnectReason =
-  | "disconnect" // the client said so
-  | "connection-lost" // end of stream or a reset, without a DISCONNECT
-  | Reason;
+/**
+ * Why a connection ended:
+ *
+ * - `disconnect`: the client said so
+ * - `connection-lost`: end of stream or a reset, without a DISCONNECT
+ * - a {@linkcode Reason}: the broker ended it
+ */
+export type DisconnectReason = "disconnect" | "connection-lost" | Reason;
 
-/** Why a message was not delivered. */
+/**
+ * Why a message was not delivered:
+ *
+ * - `queue-full`: the session's queue has reached its limit
+ * - `client-offline`: a message of QoS 0 for a session without a connection
+ * - `session-ended`: the session ended before its queue was delivered
+ * - `expired`: its message expiry interval had passed
+ * - `packet-too-large`: for the client, as that said when it connected
+ * - `routing-ended`: a routing stage has completed and takes no more messages
+ */
 export type DropReason =
-  | "queue-full" // the session's queue has reached its limit
-  | "client-offline" // a message of QoS 0 for a session without a connection
-  | "session-ended" // the session ended before its queue was delivered
-  | "expired" // its message expiry interval had passed
-  | "packet-too-large" // for the client, as that said when it connected
-  | "routing-ended"; // a routing stage has completed and takes no more messages
+  | "queue-full"
+  | "client-offline"
+  | "session-ended"
+  | "expired"
+  | "packet-too-large"
+  | "routing-ended";
 
 /** One thing that happened; `type` tells which. */
 export type BrokerEvent =
@@ -69,11 +82,17 @@ export type BrokerEvent =
     readonly reason: DropReason;
     readonly count: number;
   }
-  /** A routing operator threw; that one message is lost. */
+  /** A routing operator threw. That message is lost, and what the operator was holding. */
   | { readonly type: "routing-error"; readonly topic: string | undefined; readonly error: unknown }
-  /** An observer of a topic or of the events threw, or had no handler for an error of its own pipeline. */
+  /**
+   * An observer of a topic or of `published`, `routed`, `packets` or `events` threw, or had no handler for an error of
+   * its own pipeline; or a subscriber threw at a message.
+   */
   | { readonly type: "observer-error"; readonly error: unknown }
-  /** A hook threw; that counts as a refusal. */
+  /**
+   * A hook threw; that counts as a refusal. Where `authorize` failed at a PUBLISH of QoS 1 or 2, a connection up to
+   * 3.1.1 ends without its acknowledgement.
+   */
   | {
     readonly type: "hook-error";
     readonly hook: "authenticate" | "authorize" | "authentication" | "responseInformation";

@@ -1,5 +1,5 @@
-// A message on its way through the broker: what a PUBLISH carries, without the packet around it. An immutable value: an operator
-// that wants another topic or payload makes another message with `with`.
+// A message on its way through the broker: what a PUBLISH carries, without the packet around it. An immutable value: an
+// operator that wants another topic or payload makes another message with `with`.
 import { Buffer } from "node:buffer";
 import type { MessageProperties } from "./codec/properties.ts";
 import { copyBytes } from "./codec/writer.ts";
@@ -27,7 +27,7 @@ export interface MessageFields {
 }
 
 /** What can be published: text, bytes, or a value that becomes JSON. */
-export type Payload = string | Uint8Array | number | boolean | null | readonly unknown[] | {
+export type Payload = string | Uint8Array | ArrayBuffer | number | boolean | null | readonly unknown[] | {
   readonly [key: string]: unknown;
 };
 
@@ -40,15 +40,28 @@ export interface Lent {
 
 const encoder = new TextEncoder(), decoder = new TextDecoder();
 
-/** The bytes of a payload: text as UTF-8, bytes as a copy, anything else as JSON. */
+/**
+ * The bytes of a payload: text as UTF-8, bytes as a copy, anything else as JSON.
+ *
+ * @throws {TypeError} for what can't be JSON, such as `undefined`, a function, a symbol or a bigint
+ */
 export function payloadBytes(payload: Payload): Uint8Array {
   if (payload instanceof Uint8Array) return new Uint8Array(payload); // not `slice`: that of a Buffer is a view
-  return encoder.encode(typeof payload === "string" ? payload : JSON.stringify(payload));
+  if (payload instanceof ArrayBuffer) return new Uint8Array(payload.slice());
+  return encoder.encode(typeof payload === "string" ? payload : jsonText(payload));
+}
+
+function jsonText(value: unknown): string {
+  const text = typeof value === "bigint" ? undefined : JSON.stringify(value);
+  if (text === undefined) {
+    throw new TypeError(`Payload is ${typeof value}, not text, bytes or a value that becomes JSON`);
+  }
+  return text;
 }
 
 /**
- * A published message. `captures` holds what the wildcards of the filter stood for through which the message was observed
- * (empty elsewhere).
+ * A published message. `captures` holds what the wildcards of the filter stood for through which the message was
+ * observed (empty elsewhere).
  *
  * @example
  * ```ts
@@ -66,20 +79,29 @@ export function payloadBytes(payload: Payload): Uint8Array {
  * ```
  */
 export class Message<Captured extends string[] = string[]> implements MessageFields {
+  /** The topic name. */
   readonly topic: string;
+  /** The quality of service that it was published with. */
   readonly qos: QoS;
+  /** Whether it is to be retained for future subscribers. */
   readonly retain: boolean;
+  /** The client that published it; `undefined` for a message of the broker's own process. */
   readonly client: string | undefined;
+  /** What MQTT 5.0 says of it. */
   readonly properties: MessageProperties | undefined;
+  /** When the broker accepted it, in milliseconds of the broker's clock. */
   readonly acceptedAt: number | undefined;
   readonly #filter: string | undefined;
   #lent: Lent | undefined;
   #payload: Uint8Array | undefined;
 
   /**
+   * A message of these parts, which are taken as they are: nothing is copied or checked. To change some parts of a
+   * message, use {@linkcode Message.with}.
+   *
    * @param fields what the message is made of
-   * @param filter the topic filter that it was observed through
-   * @param lent where its payload lies, instead of the one in `fields`
+   * @param filter the topic filter that it was observed through; default: none, and no captures
+   * @param lent the broker's own: where the payload lies, instead of the one in `fields`
    */
   constructor(fields: MessageFields | Omit<MessageFields, "payload">, filter?: string, lent?: Lent) {
     this.topic = fields.topic;
@@ -103,13 +125,22 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
     return this.#lent ? this.#lent.end - this.#lent.start : this.#payload!.length;
   }
 
-  /** Writes the payload into `target`. @internal */
+  /**
+   * Writes the payload into `target`, from the index `at` on.
+   *
+   * @internal
+   */
   copyTo(target: Uint8Array, at: number): void {
     if (this.#lent) copyBytes(this.#lent.bytes, this.#lent.start, this.#lent.end, target, at);
     else target.set(this.#payload!, at);
   }
 
-  /** Makes the payload this message's own, where it was lent for the turn: whoever keeps a message calls this. @internal */
+  /**
+   * Makes the payload this message's own, where it was lent for the turn. The broker's own: what an observer gets may
+   * be kept.
+   *
+   * @internal
+   */
   keep(): this {
     if (this.#lent) {
       const own = Buffer.allocUnsafe(this.size);

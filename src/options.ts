@@ -11,34 +11,42 @@ export type Size = number | `${number}${"" | "KiB" | "MiB" | "GiB"}`;
 /** A stage of the routing: an RxJS operator from messages to messages. */
 export type RoutingOperator = OperatorFunction<Message, Message>;
 
-/** How much a client may ask of the broker. */
+/** How much a client may ask of the broker: whole numbers; where a range has no end, `Infinity` is no limit. */
 export interface Limits {
-  /** Connections at a time; default 100,000. */
+  /** Connections at a time. Default 100,000; from 1. */
   readonly connections?: number;
-  /** Milliseconds from the connection to its CONNECT; default 10,000. */
+  /** Milliseconds from the connection to its CONNECT. Default 10,000; from 1. */
   readonly connectTimeout?: number;
-  /** The largest CONNECT; default 64 KiB. Until then nothing else is read, so this bounds what a stranger can cost. */
+  /**
+   * Bytes of the largest CONNECT. Until then nothing else is read, so this bounds what a stranger can cost. Default
+   * 64 KiB; 64 to 268,435,460.
+   */
   readonly connectPacket?: Size;
-  /** The largest packet after that; default 1 MiB. */
+  /** Bytes of the largest packet after that. Default 1 MiB; 64 to 268,435,460. */
   readonly packet?: Size;
-  /** Messages of QoS 1 and 2 on their way to one client without its acknowledgement; default 100. */
+  /** Messages of QoS 1 and 2 on their way to one client without its acknowledgement. Default 100; 1 to 65,535. */
   readonly inflight?: number;
-  /** Messages that wait in one session; default 10,000. */
+  /** Messages that wait in one session. Default 10,000; from 0. */
   readonly queuedMessages?: number;
-  /** Bytes of the messages that wait in one session; default 16 MiB. */
+  /** Bytes of the messages that wait in one session. Default 16 MiB; from 0. */
   readonly queuedBytes?: Size;
-  /** Messages of QoS 1 and 2 that a 5.0 client may have under way to the broker; default 65,535. */
-  readonly receiveMaximum?: number;
-  /** Topic aliases that a 5.0 client may use; default 100. */
-  readonly topicAliases?: number;
-  /** The longest keep alive that a 5.0 client is granted, in seconds, also instead of none; default: what it asks for. */
-  readonly keepAlive?: number;
-  /** The longest time that a session lasts without a connection, in seconds; default: what the client asks for. */
-  readonly sessionExpiry?: number;
-  /** Levels of a topic name or filter; default 200. */
-  readonly topicLevels?: number;
-  /** Bytes on their way to one client's socket; beyond that its messages wait in its session. Default 1 MiB. */
+  /**
+   * Bytes on their way to one client's socket; beyond that its messages wait in its session. Default 1 MiB; from 1 KiB.
+   */
   readonly outbox?: Size;
+  /** Messages of QoS 1 and 2 that a 5.0 client may have under way to the broker. Default 65,535; 1 to 65,535. */
+  readonly receiveMaximum?: number;
+  /** Topic aliases that a 5.0 client may use. Default 100; 0 to 65,535. */
+  readonly topicAliases?: number;
+  /**
+   * Seconds of the longest keep alive that a 5.0 client is granted, also instead of none. Default: what it asks for;
+   * from 1.
+   */
+  readonly keepAlive?: number;
+  /** Seconds that a session lasts without a connection at most. Default: what the client asks for; from 0. */
+  readonly sessionExpiry?: number;
+  /** Levels of a topic name or filter. Default 200; 1 to 65,536. */
+  readonly topicLevels?: number;
 }
 
 /** What `createBroker` takes; everything has a default. */
@@ -51,10 +59,13 @@ export interface BrokerOptions {
   readonly authorize?: Authorize;
   /** How 5.0 clients may authenticate beyond a password, by the name of the method (5.0 section 4.12). */
   readonly authenticationMethods?: Readonly<Record<string, AuthenticationMethod>>;
-  /** What a 5.0 client is told that asks for response information: where its answers may come (5.0 section 3.2.2.3.15). */
+  /**
+   * What a 5.0 client is told that asks for response information: where its answers may come (5.0 section 3.2.2.3.15).
+   */
   readonly responseInformation?: (client: ClientInfo) => string | undefined;
   /** Refuse messages whose payload is not the UTF-8 text that they say it is (5.0 section 3.3.2.3.2); default false. */
   readonly validatePayloadFormat?: boolean;
+  /** How much a client may ask of the broker; each limit has a default. */
   readonly limits?: Limits;
   /** Closes the broker when aborted. */
   readonly signal?: AbortSignal;
@@ -71,7 +82,13 @@ export type ResolvedOptions =
   & { readonly [name in "authenticate" | "authorize" | "responseInformation" | "signal"]: BrokerOptions[name] }
   & { readonly limits: ResolvedLimits };
 
-const MiB = 1024 * 1024, LARGEST_PACKET = 268_435_460; // 4 bytes of remaining length and the header (3.1.1 section 2.2.3)
+const MiB = 1024 * 1024;
+
+/** What a remaining length of 4 bytes can say, with the fixed header (3.1.1 section 2.2.3). */
+const LARGEST_PACKET = 268_435_460;
+
+/** The limits that are sizes in bytes: only these may be text. */
+const sizes: readonly (keyof Limits)[] = ["connectPacket", "packet", "queuedBytes", "outbox"];
 
 /** Default, least and greatest value of each limit. */
 const ranges: { readonly [name in keyof ResolvedLimits]: readonly [number, number, number] } = {
@@ -161,8 +178,9 @@ function resolveLimits(limits: Limits): ResolvedLimits {
   })) as unknown as ResolvedLimits;
 }
 
-function toNumber(name: string, value: Size): number {
+function toNumber(name: keyof Limits, value: Size): number {
   if (typeof value === "number") return value;
+  if (!sizes.includes(name)) throw new TypeError(`Limit "${name}" is "${value}", not a number`);
   const [, digits, unit] = /^(\d+(?:\.\d+)?)(KiB|MiB|GiB)?$/.exec(value) ?? [];
   if (digits === undefined) {
     throw new TypeError(`Limit "${name}" is "${value}", not a number or a size such as "64KiB"`);

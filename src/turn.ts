@@ -1,8 +1,7 @@
-// One turn. Whatever starts work (a read, a timer, a publication of the process itself) handles everything that is there,
-// synchronously; at the end of the turn every connection that has something to send writes once. Acknowledgements and deliveries
-// are only bytes in an outbox until then, so that batching comes for free. Work that starts on its own, such as a user's delayed
-// message, opens a turn that ends with the current microtasks.
-
+// One turn. Whatever starts work (a read, a timer, a publication of the process itself) handles everything that is
+// there, synchronously; at the end of the turn every connection that has something to send writes once.
+// Acknowledgements and deliveries are only bytes in an outbox until then, so that batching comes for free. Work that
+// starts on its own, such as a user's delayed message, opens a turn that ends with the current microtasks.
 import type { Clock } from "./clock.ts";
 
 /** Something with bytes to send. */

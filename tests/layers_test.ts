@@ -1,4 +1,5 @@
-// The direction of the imports: what may know of what. Read from the source, so that a wrong import fails here and not in review.
+// The direction of the imports: what may know of what. Read from the source, so that a wrong import fails here and not
+// in review.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 
 const root = new URL("../", import.meta.url);

@@ -9,6 +9,7 @@ const payloads: readonly (readonly [what: string, payload: Payload, text: string
   ["empty text", "", ""],
   ["bytes", new Uint8Array([0x61, 0x62]), "ab"],
   ["a Buffer", Buffer.from("ab"), "ab"],
+  ["an ArrayBuffer", new Uint8Array([0x61, 0x62]).buffer, "ab"],
   ["a number", 21.5, "21.5"],
   ["a boolean", false, "false"],
   ["null", null, "null"],
@@ -28,6 +29,19 @@ for (const bytes of [new Uint8Array([1, 2]), Buffer.from([1, 2])]) {
     bytes[0] = 9;
     assertEquals([...copy], [1, 2]);
     bytes[0] = 1;
+  });
+}
+
+Deno.test("payloadBytes() copies an ArrayBuffer: its owner may write to it afterwards", () => {
+  const bytes = new Uint8Array([1, 2]), copy = payloadBytes(bytes.buffer);
+  bytes[0] = 9;
+  assertEquals([...copy], [1, 2]);
+});
+
+for (const payload of [undefined, () => 1, Symbol("a"), 1n, { toJSON: () => undefined }]) {
+  Deno.test(`payloadBytes() refuses what can't be JSON: ${Deno.inspect(payload)}`, () => {
+    const expected = `Payload is ${typeof payload}, not text, bytes or a value that becomes JSON`;
+    assertEquals(assertThrows(() => payloadBytes(payload as Payload), TypeError).message, expected);
   });
 }
 

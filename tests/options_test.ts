@@ -61,6 +61,12 @@ const sizes: readonly (readonly [size: Size, bytes: number])[] = [
   ["2000.7", 2000],
 ];
 
+for (const name of ["connectPacket", "packet", "queuedBytes", "outbox"] as const) {
+  Deno.test(`The limit "${name}" may be text, as a size in bytes`, () => {
+    assertEquals(resolveOptions({ limits: { [name]: "10KiB" } }).limits[name], 10 * KiB);
+  });
+}
+
 for (const [size, bytes] of sizes) {
   Deno.test(`A limit of ${JSON.stringify(size)} is ${bytes} bytes`, () => {
     assertEquals(resolveOptions({ limits: { outbox: size } }).limits.outbox, bytes);
@@ -101,6 +107,11 @@ const faults: readonly (readonly [options: Unchecked, type: typeof TypeError | t
     [{ limits: { outbox: "" } }, TypeError, `Limit "outbox" is "", ${notASize}`],
     [{ limits: { outbox: "-1KiB" } }, TypeError, `Limit "outbox" is "-1KiB", ${notASize}`],
     [{ limits: { packet: true } }, TypeError, `Limit "packet" is "true", ${notASize}`],
+    [{ limits: { connections: "1KiB" } }, TypeError, 'Limit "connections" is "1KiB", not a number'],
+    [{ limits: { connectTimeout: "10KiB" } }, TypeError, 'Limit "connectTimeout" is "10KiB", not a number'],
+    [{ limits: { connectTimeout: "10000" } }, TypeError, 'Limit "connectTimeout" is "10000", not a number'],
+    [{ limits: { queuedMessages: "1KiB" } }, TypeError, 'Limit "queuedMessages" is "1KiB", not a number'],
+    [{ limits: { keepAlive: true } }, TypeError, 'Limit "keepAlive" is "true", not a number'],
     [{ limits: { packet: "1GiB" } }, RangeError, 'Limit "packet" is 1073741824: it ranges from 64 to 268435460'],
     [{ limits: { packet: 63 } }, RangeError, 'Limit "packet" is 63: it ranges from 64 to 268435460'],
     [{ limits: { packet: NaN } }, RangeError, 'Limit "packet" is NaN: it ranges from 64 to 268435460'],

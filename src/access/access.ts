@@ -1,10 +1,11 @@
-// Who may do what: the two hooks by which a user decides, and how their answers are read. Hooks run before a message or a
-// subscription is accepted and may refuse; routing operators run after that and never answer a client.
+// Who may do what: the two hooks by which a user decides, and how their answers are read. Hooks run before a message or
+// a subscription is accepted and may refuse; routing operators run after that and never answer a client.
 import { isReason, type Reason } from "../errors.ts";
 import type { QoS } from "../message.ts";
 
 /** A refusal that says more; what the version of MQTT has no words for is left out. */
 export interface Refusal {
+  /** Why; how much of it the client is told depends on its version of MQTT. */
   readonly reason: Reason;
   /** For people (5.0 section 3.2.2.3.9). */
   readonly message?: string;
@@ -17,9 +18,11 @@ export type Decision = boolean | Reason | Refusal;
 
 /** What a client says of itself when it connects. */
 export interface Credentials {
+  /** The client identifier; the one that the broker assigned where the client sent none. */
   readonly clientId: string;
+  /** The user name; `undefined` where none was sent. */
   readonly username: string | undefined;
-  /** The password as text. */
+  /** The password as text; `undefined` where none was sent. */
   readonly password: string | undefined;
   /** The password as it was sent: it need not be text (3.1.1 section 3.1.3.5). */
   readonly passwordBytes: Uint8Array | undefined;
@@ -29,7 +32,9 @@ export interface Credentials {
 
 /** An accepted client. */
 export interface ClientInfo {
+  /** The client identifier. */
   readonly id: string;
+  /** The user name of its CONNECT, or the one that enhanced authentication has found; `undefined` without either. */
   readonly username: string | undefined;
   /** Address and port of the other side. */
   readonly remote: string;
@@ -37,13 +42,17 @@ export interface ClientInfo {
 
 /** What a client wants to do. */
 export interface Access {
+  /** What it wants: "publish" also stands for its will. */
   readonly action: "publish" | "subscribe";
+  /** Who wants it. */
   readonly client: ClientInfo;
   /** A topic name for "publish", a topic filter for "subscribe". */
   readonly topic: string;
   /** The name of a shared subscription, whose filter is `topic` (5.0 section 4.8.2). */
   readonly group?: string | undefined;
+  /** The quality of service of the message, or the highest one that the subscription asks for. */
   readonly qos: QoS;
+  /** Whether the message is to be retained; always false for "subscribe". */
   readonly retain: boolean;
 }
 
@@ -54,8 +63,9 @@ export interface Access {
 export type Authenticate = (credentials: Credentials) => Decision | Promise<Decision>;
 
 /**
- * Decides on a publication, a will or a subscription, in the same way. Up to 3.1.1 a PUBLISH that is refused is acknowledged all the
- * same, because there is no word for no; one that the hook failed at ends the connection, so that the client sends it again.
+ * Decides on a publication, a will or a subscription, in the same way. Up to 3.1.1 a PUBLISH that is refused is
+ * acknowledged all the same, because there is no word for no; one that the hook failed at ends the connection, so that
+ * the client sends it again.
  */
 export type Authorize = (access: Access) => Decision | Promise<Decision>;
 

@@ -1,5 +1,5 @@
-// Enhanced authentication (5.0 section 4.12): a method is an asynchronous conversation with the client, written as one function
-// that asks and gets answers. The connection carries the packets; the method knows nothing of them.
+// Enhanced authentication (5.0 section 4.12): a method is an asynchronous conversation with the client, written as one
+// function that asks and gets answers. The connection carries the packets; the method knows nothing of them.
 import type { Credentials, Decision } from "./access.ts";
 
 /** A conversation under way. */

@@ -1,12 +1,16 @@
-// SCRAM-SHA-256 (RFC 5802, RFC 7677) as a method of enhanced authentication: client and server each prove that they know the
-// password, and neither sends it; the server keeps only what a stolen copy can't log in with. On Web Crypto.
+// SCRAM-SHA-256 (RFC 5802, RFC 7677) as a method of enhanced authentication: client and server each prove that they
+// know the password, and neither sends it; the server keeps only what a stolen copy can't log in with. On Web Crypto.
 import type { AuthenticationMethod } from "./authentication.ts";
 
 /** What the server keeps of a password. */
 export interface ScramSecret {
+  /** Random bytes of this user, which the client is told. */
   readonly salt: Uint8Array<ArrayBuffer>;
+  /** Rounds of PBKDF2, which the client is told. */
   readonly iterations: number;
+  /** The hash of the key by which the client proves that it knows the password (RFC 5802 section 3). */
   readonly storedKey: Uint8Array<ArrayBuffer>;
+  /** The key by which the server proves that it knows this secret (RFC 5802 section 3). */
   readonly serverKey: Uint8Array<ArrayBuffer>;
 }
 

@@ -1,5 +1,7 @@
-// From a frame to a packet. mqtt-packet does the reading, after inspect.ts has checked what it does not; publish.ts and the code
-// below do that of the packets that come by the million. Invariant: pure, and every fault is an MqttError that says what was found.
+// From a frame to a packet. mqtt-packet does the reading, after inspect.ts has checked what it does not; publish.ts and
+// the code below do that of the packets that come by the million. Invariant: what a frame becomes depends on the frame
+// and its level alone, and every fault is an MqttError that says what was found. What is kept from one frame to the
+// next (topic names, parsers) only saves time.
 import { Buffer } from "node:buffer";
 import { MqttError } from "../errors.ts";
 import type { Frame } from "./frame.ts";
@@ -19,10 +21,11 @@ const acks: Readonly<Record<number, AckPacket["cmd"]>> = {
   0x70: "pubcomp",
 };
 
-/** Takes packets apart, for all connections of a broker: it keeps nothing of them but topic names. */
+/** Takes packets apart, for all connections of a broker. From one to the next it keeps topic names and idle parsers. */
 export class Decoder {
   readonly #topics = new TopicNames();
   readonly #parsers = new Map<ProtocolLevel | "connect", Parser>();
+  /** What a parser has emitted, until it is returned. */
   #packet: AnyPacket | undefined;
 
   /**
@@ -42,13 +45,17 @@ export class Decoder {
     return complete(this.#parse(bytes.subarray(start, end), level), inspected);
   }
 
-  /** Has mqtt-packet read a frame: by one parser for each level, and one for CONNECT, which tells a parser its level. */
+  /**
+   * Has mqtt-packet read a frame: by one parser for each level, and one for CONNECT, which tells a parser its level.
+   */
   #parse(frame: Buffer, level: ProtocolLevel): ClientPacket {
     const key = frame[0] === CONNECT ? "connect" : level, parser = this.#parsers.get(key) ?? this.#createParser(level);
     this.#parsers.delete(key); // after an error it is of no use
     parser.parse(frame);
     this.#parsers.set(key, parser);
-    return this.#packet as unknown as ClientPacket;
+    const packet = this.#packet as unknown as ClientPacket;
+    this.#packet = undefined; // it would stay until the next one, with its will and its password
+    return packet;
   }
 
   #createParser(protocolVersion: ProtocolLevel): Parser {
@@ -61,11 +68,14 @@ export class Decoder {
   }
 }
 
-/** The protocol level that a CONNECT speaks, so that it can be refused in its own words; nothing where it is not to be made out. */
+/**
+ * The protocol level that a CONNECT speaks, so that it can be refused in its own words; nothing where it is not to be
+ * made out.
+ */
 export function connectLevel({ bytes, start, body, end }: Frame): ProtocolLevel | undefined {
   if (bytes[start] !== CONNECT) return undefined;
   const name = body + 2, at = name + (bytes[body]! << 8 | bytes[body + 1]!), level = at < end ? bytes[at] : undefined;
-  if (level === 5) return bytes.toString("latin1", name, at) === "MQTT" ? level : undefined; // no other protocol has a 5
+  if (level === 5) return bytes.toString("latin1", name, at) === "MQTT" ? level : undefined; // no other one has a 5
   return level === 3 || level === 4 ? level : undefined;
 }
 

@@ -1,5 +1,5 @@
-// From a packet to bytes. A PUBLISH is encoded once for all subscribers that get the same one: each of them copies the bytes into
-// its outbox and puts its own packet identifier in.
+// From a packet to bytes. A PUBLISH is encoded once for all subscribers that get the same one: each of them copies the
+// bytes into its outbox and puts its own packet identifier in.
 import { Buffer } from "node:buffer";
 import type { Message, QoS } from "../message.ts";
 import { generate, type Packet as AnyPacket } from "./mqtt_packet.ts";
@@ -8,8 +8,8 @@ import { propertiesLength, writeProperties } from "./properties.ts";
 import { utf8Length, varintLength, writeText, writeUint16, writeVarint } from "./writer.ts";
 
 /**
- * The bytes of a packet that is not a PUBLISH. `maximum` is the largest packet that the client takes: a reason string that would
- * exceed it is left out [MQTT5-3.4.2-2].
+ * The bytes of a packet that is not a PUBLISH. `maximum` is the largest packet that the client takes: a reason string
+ * that would exceed it is left out [MQTT5-3.4.2-2].
  */
 export function encode(
   packet: Exclude<ServerPacket, { cmd: "publish" }>,
@@ -46,8 +46,8 @@ export interface PublishVariant {
 }
 
 /**
- * A PUBLISH: its bytes from `start` to `end`, where its packet identifier goes (0 at QoS 0, which has none), and its size. A large
- * payload is not copied into the frame: it follows from `rest`.
+ * A PUBLISH: its bytes from `start` to `end`, where its packet identifier goes (0 at QoS 0, which has none), and its
+ * size. A large payload is not copied into the frame: it follows from `rest`.
  */
 export interface PublishFrame {
   readonly buffer: Buffer;
@@ -65,8 +65,8 @@ const LARGE = 1024;
 const SCRATCH = 16_384;
 
 /**
- * Encodes the PUBLISH packets of the message that is being delivered, and remembers those that many subscribers get. All in one
- * buffer: a frame is good until another message is encoded.
+ * Encodes the PUBLISH packets of the message that is being delivered, and remembers those that many subscribers get.
+ * All in one buffer: a frame is good until another message is encoded.
  */
 export class PublishEncoder {
   readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH);
@@ -85,7 +85,8 @@ export class PublishEncoder {
   /**
    * The frame of one subscriber (section 3.3).
    *
-   * @param expiry seconds that the message has left @param alias a topic alias, which may stand for the topic name already
+   * @param expiry seconds that the message has left
+   * @param alias a topic alias, which may stand for the topic name already
    */
   encode(
     message: Message,

@@ -1,6 +1,6 @@
-// Finds whole packets in what a socket delivers (3.1.1 section 2.2). Reads go straight into one buffer of the connection; `next`
-// hands out views of it, valid until the next read. Invariant: a packet over the limit is refused by its declared length,
-// before it is buffered, and memory grows only with bytes that have really come.
+// Finds whole packets in what a socket delivers (3.1.1 section 2.2). Reads go straight into one buffer of the
+// connection; `next` hands out views of it, valid until the next read. Invariant: a packet over the limit is refused by
+// its declared length, before it is buffered, and memory grows only with bytes that have really come.
 import { Buffer } from "node:buffer";
 import { MqttError } from "../errors.ts";
 
@@ -44,7 +44,8 @@ export class FrameReader {
   }
 
   /**
-   * The next whole packet, or nothing until more has been read. The frame is good until the next call, or the next read.
+   * The next whole packet, or nothing until more has been read. The frame is good until the next call, or the next
+   * read.
    *
    * @throws {MqttError} where the length is malformed or over the limit
    */

@@ -1,5 +1,6 @@
-// The rules of the standard that mqtt-packet does not check, packet by packet, in the order of the bytes. A packet is inspected
-// before mqtt-packet reads it, because the inspection knows which rule is broken, and so which reason code that is.
+// The rules of the standard that mqtt-packet does not check, packet by packet, in the order of the bytes. A packet is
+// inspected before mqtt-packet reads it, because the inspection knows which rule is broken, and so which reason code
+// that is.
 import type { Buffer } from "node:buffer";
 import { MqttError } from "../errors.ts";
 import { topicFilterFault, topicNameFault } from "../topics/filter.ts";
@@ -74,8 +75,12 @@ function inspectConnect(reader: Reader): Inspected {
   const will = has(0x04), willQos = flags >> 3 & 3;
   if (has(0x01)) throw reader.malformed("has its reserved flag set"); // [MQTT-3.1.2-3]
   if (willQos === 3) throw reader.malformed("has 3 as its will QoS, not 0, 1 or 2"); // [MQTT-3.1.2-14]
-  if (!will && (willQos > 0 || has(0x20))) throw reader.malformed("has a will QoS or will retain, and no will"); // [MQTT-3.1.2-11]
-  if (level < 5 && has(0x40) && !has(0x80)) throw reader.malformed("has a password and no user name"); // [MQTT-3.1.2-22]
+  if (!will && (willQos > 0 || has(0x20))) { // [MQTT-3.1.2-11]
+    throw reader.malformed("has a will QoS or will retain, and no will");
+  }
+  if (level < 5 && has(0x40) && !has(0x80)) { // [MQTT-3.1.2-22]
+    throw reader.malformed("has a password and no user name");
+  }
   reader.uint16(); // keep alive
   const properties = level === 5 ? readProperties(reader, "connect") : undefined;
   if (properties?.authenticationData && properties.authenticationMethod === undefined) {
@@ -89,7 +94,9 @@ function inspectConnect(reader: Reader): Inspected {
   return { properties, willProperties };
 }
 
-/** A wrong name or level is told apart from a malformed packet: only an unsupported level is answered [MQTT-3.1.2-2]. */
+/**
+ * A wrong name or level is told apart from a malformed packet: only an unsupported level is answered [MQTT-3.1.2-2].
+ */
 function inspectVersion(reader: Reader): ProtocolLevel {
   const name = reader.string(), level = reader.byte();
   if (name !== "MQTT" && name !== "MQIsdp") { // [MQTT-3.1.2-1]

@@ -1,5 +1,5 @@
-// The packets as the rest of the broker sees them: one union, told apart by `cmd`. The shapes are those of mqtt-packet, narrowed
-// to what decode.ts guarantees (packet identifiers present, payloads as bytes, user properties in order).
+// The packets as the rest of the broker sees them: one union, told apart by `cmd`. The shapes are those of mqtt-packet,
+// narrowed to what decode.ts guarantees (packet identifiers present, payloads as bytes, user properties in order).
 import type { QoS } from "../message.ts";
 import type { MessageProperties, Properties } from "./properties.ts";
 

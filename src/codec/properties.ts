@@ -1,5 +1,6 @@
-// The properties of MQTT 5.0 (5.0 section 2.2.2): what they are called, what they look like, where they may stand. mqtt-packet
-// reads them too, but loses the order of user properties, and takes duplicates and properties that belong elsewhere.
+// The properties of MQTT 5.0 (5.0 section 2.2.2): what they are called, what they look like, where they may stand.
+// mqtt-packet reads them too, but loses the order of user properties, and takes duplicates and properties that belong
+// elsewhere.
 import { Buffer } from "node:buffer";
 import type { Reader } from "./reader.ts";
 import { utf8Length, varintLength, writeText, writeUint16, writeVarint } from "./writer.ts";

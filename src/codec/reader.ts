@@ -1,4 +1,5 @@
-// Reads the fields that packets are made of (3.1.1 section 1.5, 5.0 section 1.5), strictly: every fault is an MqttError.
+// Reads the fields that packets are made of (3.1.1 section 1.5, 5.0 section 1.5), strictly: every fault is an
+// MqttError.
 import { Buffer } from "node:buffer";
 import { MqttError } from "../errors.ts";
 
@@ -11,7 +12,10 @@ export class Reader {
   #end: number;
   #at = 0;
 
-  /** @param what the packet's name, for errors @param bytes its body, without the fixed header */
+  /**
+   * @param what the packet's name, for errors
+   * @param bytes its body, without the fixed header
+   */
   constructor(what: string, bytes: Buffer) {
     this.#what = what;
     this.#bytes = bytes;

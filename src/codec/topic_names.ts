@@ -1,5 +1,6 @@
-// Topic names are few, and come again and again. Decoding one, and checking it, costs more than all else about a small PUBLISH;
-// so each is decoded once and found again by its bytes, which are compared one by one: a collision costs time, not correctness.
+// Topic names are few, and come again and again. Decoding one, and checking it, costs more than all else about a small
+// PUBLISH; so each is decoded once and found again by its bytes, which are compared one by one: a collision costs time,
+// not correctness.
 import { MqttError } from "../errors.ts";
 import { topicNameFault } from "../topics/filter.ts";
 

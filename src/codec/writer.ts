@@ -1,4 +1,5 @@
-// Writes the fields that packets are made of (3.1.1 section 1.5, 5.0 section 1.5) into a buffer that was made large enough.
+// Writes the fields that packets are made of (3.1.1 section 1.5, 5.0 section 1.5) into a buffer that was made large
+// enough.
 import { Buffer } from "node:buffer";
 
 /** The bytes that a string takes in UTF-8. */
@@ -12,7 +13,9 @@ export function varintLength(value: number): number {
   return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 4;
 }
 
-/** Writes text that takes `length` bytes; returns the place behind it. Topics are short and ASCII: a loop beats a call. */
+/**
+ * Writes text that takes `length` bytes; returns the place behind it. Topics are short and ASCII: a loop beats a call.
+ */
 export function writeText(buffer: Buffer, text: string, length: number, at: number): number {
   if (length !== text.length || length > 100) {
     buffer.write(text, at);

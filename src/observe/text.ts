@@ -1,5 +1,5 @@
-// Packets and events as one readable line each, for the command's log and trace. Whatever a client has sent is quoted and escaped:
-// it must not be able to write to the terminal.
+// Packets and events as one readable line each, for the command's log and trace. Whatever a client has sent is quoted
+// and escaped: it must not be able to write to the terminal.
 import type { Packet, SubscriptionRequest } from "../codec/packet.ts";
 import type { PacketTrace } from "../connection/trace.ts";
 import { dialects } from "../connection/dialect.ts";
@@ -33,7 +33,7 @@ function details(packet: Packet): string[] {
       ];
     case "connack":
       return [
-        `code=${packet.reasonCode ?? packet.returnCode}`,
+        `code=${codeText(packet.reasonCode ?? packet.returnCode ?? 0)}`,
         ...flag("sessionPresent", packet.sessionPresent),
         ...properties(packet),
       ];
@@ -52,7 +52,7 @@ function details(packet: Packet): string[] {
       return [`id=${packet.messageId}`, ...packet.unsubscriptions.map(quoted)];
     case "suback":
     case "unsuback":
-      return [`id=${packet.messageId}`, ...packet.granted ? [`granted=${packet.granted.join(",")}`] : []];
+      return [`id=${packet.messageId}`, ...packet.granted ? [`granted=${packet.granted.map(codeText).join(",")}`] : []];
     case "puback":
     case "pubrec":
     case "pubrel":
@@ -73,7 +73,12 @@ function requestText({ topic, qos, nl = false, rap = false, rh = 0 }: Subscripti
 }
 
 function code({ reasonCode = 0 }: { readonly reasonCode?: number }): string[] {
-  return reasonCode === 0 ? [] : [`code=0x${reasonCode.toString(16)}`];
+  return reasonCode === 0 ? [] : [`code=${codeText(reasonCode)}`];
+}
+
+/** Failures start at 0x80 and are known by their hexadecimal numbers (5.0 section 2.4). */
+function codeText(code: number): string {
+  return code < 0x80 ? String(code) : `0x${code.toString(16)}`;
 }
 
 /** The properties of MQTT 5.0, each as it is called; data of an authentication is not shown. */
@@ -83,11 +88,7 @@ function properties(packet: { readonly properties?: object | undefined }): strin
 
 function propertyText(name: string, value: unknown): string {
   if (name === "authenticationData") return "...";
-  return value instanceof Uint8Array
-    ? payloadText(value)
-    : typeof value === "string"
-    ? quoted(value)
-    : quotedJson(value);
+  return value instanceof Uint8Array ? payloadText(value) : quoted(value);
 }
 
 function flag(name: string, value: boolean): string[] {
@@ -106,12 +107,11 @@ function payloadText(payload: Uint8Array): string {
   }
 }
 
-/** As a JSON string, without what a terminal would obey or hide: control characters, changes of direction, line separators. */
-function quoted(text: string): string {
-  return quotedJson(text);
-}
-
-function quotedJson(value: unknown): string {
+/**
+ * As JSON, text as a string of it, without what a terminal would obey or hide: control characters, changes of
+ * direction, line separators.
+ */
+function quoted(value: unknown): string {
   return JSON.stringify(value).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => {
     const code = char.codePointAt(0)!.toString(16);
     return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;

@@ -7,7 +7,7 @@ export interface Line {
 }
 
 /** What is written around the lines. */
-export interface Labels {
+interface Labels {
   readonly title: string;
   readonly x: string;
   readonly y: string;

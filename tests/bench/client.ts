@@ -1,5 +1,5 @@
-// A client of the load test: a socket, and the handshakes of QoS 1 and 2. What it sends is written once per read, or when it is told
-// to: a load test that made one write per packet would measure itself.
+// A client of the load test: a socket, and the handshakes of QoS 1 and 2. What it sends is written once per read, or
+// when it is told to: a load test that made one write per packet would measure itself.
 import {
   type Delivery,
   PacketReader,

@@ -1,5 +1,5 @@
-// What a message costs the broker, by what there is around it; and what it costs to hold something. Clients are scripts without
-// sockets: of a real connection, the kernel and Deno have their own costs.
+// What a message costs the broker, by what there is around it; and what it costs to hold something. Clients are scripts
+// without sockets: of a real connection, the kernel and Deno have their own costs.
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { type Broker, createBroker } from "../../mod.ts";
@@ -20,7 +20,7 @@ const ROUNDS = 5;
 const payload = new Uint8Array(16);
 
 /** What is measured, and how. */
-export interface Measuring {
+interface Measuring {
   /** The largest size, as far as that can be done. */
   readonly most: number;
   /** Milliseconds that a round takes at least. */

@@ -1,5 +1,6 @@
-// How the cost of a message grows with what there is around it, as a table and, with --svg PATH, as a chart. It takes one or
-// two minutes, most of it for a million subscriptions; --most 1000 is fast. `deno task bench:growth` runs it and renews growth.svg beside this file.
+// How the cost of a message grows with what there is around it, as a table and, with --svg PATH, as a chart. It takes
+// one or two minutes, most of it for a million subscriptions; --most 1000 is fast. `deno task bench:growth` runs it and
+// renews growth.svg beside this file.
 import { parseArgs } from "@std/cli/parse-args";
 import { chart } from "./chart.ts";
 import { type Growth, growths, type Holding, holdings, sizesUpTo } from "./costs.ts";

@@ -1,6 +1,6 @@
-// A load test against any MQTT server: what gets through, how long it takes, and whether all of it comes, once and in order.
-// `deno run --allow-net tests/bench/load.ts --help` tells how it is used. Exit status 1: something was lost, came twice, out of order or
-// changed, or the server could not be reached; 2: used wrongly.
+// A load test against any MQTT server: what gets through, how long it takes, and whether all of it comes, once and in
+// order. `deno run --allow-net tests/bench/load.ts --help` tells how it is used. Exit status 1: something was lost,
+// came twice, out of order or changed, or the server could not be reached; 2: used wrongly.
 import { parseArgs } from "@std/cli/parse-args";
 import { figuresOf, progress, table } from "./report.ts";
 import { HEADER, run, scenarios, type Settings } from "./scenarios.ts";

@@ -1,6 +1,7 @@
-// The scenarios of the load test. All are closed loops: a publisher is held back by what its slowest subscriber has received, so that
-// the figures are of what gets through, and not of what piles up. Each message carries who sent it, its number and when; the last one
-// of a publisher says so, and since messages stay in order, whatever is missing by then is lost.
+// The scenarios of the load test. All are closed loops: a publisher is held back by what its slowest subscriber has
+// received, so that the figures are of what gets through, and not of what piles up. Each message carries who sent it,
+// its number and when; the last one of a publisher says so, and since messages stay in order, whatever is missing by
+// then is lost.
 import { Buffer } from "node:buffer";
 import { type Address, LoadClient } from "./client.ts";
 import { Sequence, type Tally } from "./tally.ts";
@@ -33,8 +34,8 @@ const LAST = 0xffff_ffff;
 const PATIENCE = 10_000;
 
 /**
- * Runs a scenario to its end, and resolves to the seconds that it took once everybody was ready. Rejects where the server can't be
- * reached, refuses something or ends a connection.
+ * Runs a scenario to its end, and resolves to the seconds that it took once everybody was ready. Rejects where the
+ * server can't be reached, refuses something or ends a connection.
  */
 export async function run(settings: Settings, tally: Tally): Promise<number> {
   if (settings.scenario !== "connect") return await new Traffic(settings, tally).run();
@@ -266,7 +267,9 @@ function payloadOf(number: number, size: number): Buffer {
   return payload;
 }
 
-/** True where the bytes from `start` to `end` are those of `expected` from `from` on: a loop for a few, a call for many. */
+/**
+ * True where the bytes from `start` to `end` are those of `expected` from `from` on: a loop for a few, a call for many.
+ */
 function same(bytes: Buffer, start: number, end: number, expected: Uint8Array, from: number): boolean {
   if (end - start !== expected.length - from) return false;
   if (end - start > 64) return bytes.compare(expected, from, expected.length, start, end) === 0;

@@ -1,4 +1,5 @@
-// A client without a socket: what it says is a script, what it hears is only counted. So what is measured is the broker.
+// A client without a socket: what it says is a script, what it hears is only counted. So what is measured is the
+// broker.
 import type { Broker, ByteStream } from "../../mod.ts";
 import { PacketWriter } from "./wire.ts";
 

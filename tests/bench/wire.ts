@@ -1,5 +1,6 @@
-// MQTT as the measuring tools speak it: the few packets that they need, written and read by hand. Nothing here is of the broker's own
-// code: a fault that both sides had would not be seen, and the cost of one would be measured with that of the other.
+// MQTT as the measuring tools speak it: the few packets that they need, written and read by hand. Nothing here is of
+// the broker's own code: a fault that both sides had would not be seen, and the cost of one would be measured with that
+// of the other.
 import { Buffer } from "node:buffer";
 
 export type QoS = 0 | 1 | 2;

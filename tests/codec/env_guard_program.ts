@@ -1,4 +1,5 @@
-// Run by env_guard_test.ts under different permissions: loads the codec, uses it, and says what became of the environment.
+// Run by env_guard_test.ts under different permissions: loads the codec, uses it, and says what became of the
+// environment.
 import process from "node:process";
 
 const before = Object.getOwnPropertyDescriptor(process, "env");

@@ -1,4 +1,5 @@
-// The rules that are checked before mqtt-packet reads a packet, each broken in bytes; properties_test.ts has those of properties.
+// The rules that are checked before mqtt-packet reads a packet, each broken in bytes; properties_test.ts has those of
+// properties.
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Buffer } from "node:buffer";
 import { inspect, type Inspected } from "../../src/codec/inspect.ts";

@@ -1,4 +1,5 @@
-// Every property of MQTT 5.0 (5.0 section 2.2.2.2) in every place: where it may stand, where not, and what it may not be.
+// Every property of MQTT 5.0 (5.0 section 2.2.2.2) in every place: where it may stand, where not, and what it may not
+// be.
 import { assertEquals, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { type PropertyPlace, readProperties } from "../../src/codec/properties.ts";

@@ -27,7 +27,10 @@ Deno.test("A topic name is read as its bytes say, as often as it comes", () => {
   for (const topic of [...topics, ...topics.toReversed()]) assertStrictEquals(read(names, topic), topic);
 });
 
-/** Different texts of equal length whose hashes are the same: 31 times the difference of one byte makes up for the next one. */
+/**
+ * Different texts of equal length whose hashes are the same: 31 times the difference of one byte makes up for the next
+ * one.
+ */
 const collisions = ["Aa/Aa", "Aa/BB", "BB/Aa", "BB/BB"];
 
 Deno.test("Topic names with the same hash are told apart", () => {

@@ -38,7 +38,7 @@ export const property = {
 } as const;
 
 /** The parts of a PUBLISH. */
-export interface PublishParts {
+interface PublishParts {
   readonly topic?: string | readonly number[];
   readonly qos?: number;
   readonly id?: number;

@@ -37,7 +37,7 @@ export const mqttjs: Program = {
 };
 
 /** How a client connects. */
-export interface MqttjsOptions extends Partial<ClientOptions> {
+interface MqttjsOptions extends Partial<ClientOptions> {
   /** Default 5. */
   readonly level?: Level;
 }

@@ -42,7 +42,7 @@ const packets: readonly (readonly [packet: Packet, text: string])[] = [
     { cmd: "subscribe", messageId: 5, subscriptions: [{ topic: "a", qos: 0 }, { topic: "b/#", qos: 2 }] },
     'SUBSCRIBE id=5 "a":0 "b/#":2',
   ],
-  [{ cmd: "suback", messageId: 5, granted: [0, 0x80] }, "SUBACK id=5 granted=0,128"],
+  [{ cmd: "suback", messageId: 5, granted: [0, 0x80] }, "SUBACK id=5 granted=0,0x80"],
   [{ cmd: "unsubscribe", messageId: 6, unsubscriptions: ["a", "b"] }, 'UNSUBSCRIBE id=6 "a" "b"'],
   [{ cmd: "unsuback", messageId: 6 }, "UNSUBACK id=6"],
   [{ cmd: "pingreq" }, "PINGREQ"],
@@ -60,7 +60,7 @@ const packets: readonly (readonly [packet: Packet, text: string])[] = [
   ],
   [
     { cmd: "connack", reasonCode: 0x87, sessionPresent: false, properties: { reasonString: "no" } },
-    'CONNACK code=135 reasonString="no"',
+    'CONNACK code=0x87 reasonString="no"',
   ],
   [
     {
@@ -94,14 +94,15 @@ const packets: readonly (readonly [packet: Packet, text: string])[] = [
     },
     'SUBSCRIBE id=5 "a":0(noLocal retainAsPublished retainHandling=2) "b":1 subscriptionIdentifier=7',
   ],
-  [{ cmd: "unsuback", messageId: 6, granted: [0, 17] }, "UNSUBACK id=6 granted=0,17"],
+  [{ cmd: "unsuback", messageId: 6, granted: [0, 17, 0x8f] }, "UNSUBACK id=6 granted=0,17,0x8f"],
+  [{ cmd: "puback", messageId: 1, reasonCode: 0x10 }, "PUBACK id=1 code=16"],
   [
     { cmd: "disconnect", reasonCode: 0x8e, properties: { reasonString: "again" } },
     'DISCONNECT code=0x8e reasonString="again"',
   ],
   [
     { cmd: "auth", reasonCode: 0x18, properties: { authenticationMethod: "m", authenticationData: bytes("secret") } },
-    'AUTH code=0x18 authenticationMethod="m" authenticationData=...',
+    'AUTH code=24 authenticationMethod="m" authenticationData=...',
   ],
 ];
 

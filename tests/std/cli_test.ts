@@ -34,15 +34,6 @@ for (const [line, found] of cases) {
   });
 }
 
-Deno.test("parseArgs() takes the value of a flag that is not there from the defaults", () => {
-  const { port, trace } = parseArgs(["--trace=false"], {
-    boolean: ["trace"],
-    string: ["port"],
-    default: { port: "1883", trace: true },
-  });
-  assertEquals([port, trace], ["1883", false]);
-});
-
 Deno.test("parseArgs() tells of what was not declared, and leaves it out where it is told to", () => {
   const seen: unknown[][] = [];
   const args = ["--trace", "--wrong", "--wrong=1", "-x", "stray", "--constructor", "--toString=1", "--", "behind"];

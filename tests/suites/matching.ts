@@ -1,8 +1,9 @@
-// What a subscription means (3.1.1 section 4.7), as one table: for the definition, `matches()`, and for its optimisations.
+// What a subscription means (3.1.1 section 4.7), as one table: for the definition, `matches()`, and for its
+// optimisations.
 import { assertEquals } from "@std/assert";
 
 /** Which of the filters match the topic, in any order. */
-export type Match = (filters: readonly string[], topic: string) => readonly string[] | Promise<readonly string[]>;
+type Match = (filters: readonly string[], topic: string) => readonly string[] | Promise<readonly string[]>;
 
 interface Case {
   readonly rule: string;

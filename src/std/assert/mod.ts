@@ -1,6 +1,7 @@
 // A stand-in for jsr:@std/assert, on node:assert: the functions that our tests use, with the same names, arguments and
-// behaviour, for networks that do not reach JSR. Deleting "links" in deno.json goes back to JSR's own. (`msg!` is for the
-// types of node:assert that @types/node declares: some packages bring them along, and they take no undefined message.)
+// behaviour, for networks that do not reach JSR. Deleting "links" in deno.json goes back to JSR's own. (`msg!` is for
+// the types of node:assert that @types/node declares: some packages bring them along, and they take no undefined
+// message.)
 import assertions from "node:assert/strict";
 
 /** Thrown by a failed assertion. */
@@ -31,11 +32,6 @@ export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
 /** Throws unless both are the same value, as `Object.is` sees it. */
 export function assertStrictEquals<T>(actual: unknown, expected: T, msg?: string): asserts actual is T {
   assertions.strictEqual(actual, expected, msg!);
-}
-
-/** Throws where `actual` is null or undefined. */
-export function assertExists<T>(actual: T, msg?: string): asserts actual is NonNullable<T> {
-  if (actual === null || actual === undefined) throw failure("Expected a value", msg);
 }
 
 /** Throws unless `actual` contains `expected`. */

@@ -1,5 +1,5 @@
-// A stand-in for jsr:@std/cli/parse-args, on node:util: the options that our command line uses, with the same names, arguments
-// and behaviour, for networks that do not reach JSR. Deleting "links" in deno.json goes back to JSR's own.
+// A stand-in for jsr:@std/cli/parse-args, on node:util: the options that our command line uses, with the same names,
+// arguments and behaviour, for networks that do not reach JSR. Deleting "links" in deno.json goes back to JSR's own.
 import { parseArgs as parse } from "node:util";
 
 /** What `parseArgs` understands here. */
@@ -10,9 +10,9 @@ export interface ParseOptions<B extends string, S extends string> {
   string?: readonly S[];
   /** Short names. */
   alias?: Record<string, string>;
-  /** What a flag is worth that was not given. */
-  default?: Record<string, unknown>;
-  /** Called for every flag and argument that was not declared, up to `--`; returning false leaves it out of the result. */
+  /**
+   * Called for every flag and argument that was not declared, up to `--`; returning false leaves it out of the result.
+   */
   unknown?: (arg: string, key?: string, value?: unknown) => unknown;
 }
 
@@ -40,8 +40,8 @@ export function parseArgs<B extends string = never, S extends string = never>(
   const { tokens } = parse({ args: spelled, options: declared, strict: false, tokens: true });
   const end = tokens.findIndex(({ kind }) => kind === "option-terminator");
 
-  const result: Record<string, unknown> & { _: (string | number)[] } = { _: [], ...options.default };
-  for (const name of booleans) result[name] ??= false;
+  const result: Record<string, unknown> & { _: (string | number)[] } = { _: [] };
+  for (const name of booleans) result[name] = false;
   for (const [i, token] of tokens.entries()) {
     if (token.kind === "positional") {
       if (end >= 0 && i > end || options.unknown?.(token.value) !== false) result._.push(token.value);
