@@ -13,7 +13,7 @@ import { Deadlines } from "./deadlines.ts";
 import { MqttError } from "./errors.ts";
 import type { BrokerEvent } from "./events.ts";
 import { Journal } from "./journal.ts";
-import { Message, type Payload, payloadBytes, propertiesFault, type QoS } from "./message.ts";
+import { Message, messageFault, type Payload, payloadBytes, propertiesFault, type QoS } from "./message.ts";
 import { type BrokerOptions, type ResolvedOptions, resolveOptions, type RoutingOperator } from "./options.ts";
 import { observeTopic, type TopicOptions } from "./routing/observe_topic.ts";
 import { Router } from "./routing/router.ts";
@@ -153,7 +153,7 @@ export class Broker implements AsyncDisposable {
    * Publishes a message of this process. Text goes as UTF-8, bytes as they are, any other value as JSON.
    *
    * @returns a promise that resolves where a client would get its PUBACK
-   * @throws {RangeError} at once where the quality of service is not 0, 1 or 2
+   * @throws {RangeError} at once where the quality of service is not 0, 1 or 2, or the payload is too long for a PUBLISH
    * @throws {TypeError} at once where the topic name (3.1.1 section 4.7) or a property is not valid
    * @throws {MqttError} at once where the broker has been closed
    */
@@ -166,9 +166,19 @@ export class Broker implements AsyncDisposable {
     if (fault) throw new TypeError(fault);
     if (qos !== 0 && qos !== 1 && qos !== 2) throw new RangeError(`QoS is ${qos}, not 0, 1 or 2`);
     if (this.#closing) throw new MqttError("server-shutting-down", "Broker is closed: it takes no messages");
+    const message = new Message({
+      topic,
+      payload: payloadBytes(payload),
+      qos,
+      retain,
+      client: undefined,
+      properties: structuredClone(properties),
+      acceptedAt: this.#turn.now,
+    });
+    const faulty = messageFault(message, message.properties);
+    if (faulty) throw new RangeError(faulty);
     const ended = this.#turn.ended();
-    const fields = { topic, payload: payloadBytes(payload), qos, retain, properties, client: undefined };
-    this.#router.incoming.next(new Message({ ...fields, acceptedAt: this.#turn.now }));
+    this.#router.incoming.next(message);
     return ended;
   }
 

@@ -36,7 +36,12 @@ export interface Lent {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
+  /** True where it stays. */
+  readonly settled?: boolean;
 }
+
+/** The longest payload that a PUBLISH can carry, whatever its topic, in bytes; properties may take as much away from it again. */
+const LONGEST_PAYLOAD = 268_000_000;
 
 const encoder = new TextEncoder(), decoder = new TextDecoder();
 
@@ -82,6 +87,8 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
   /** The topic name. */
   readonly topic: string;
   /** The quality of service that it was published with. */
+  /** The payload's bytes; not to be written to. */
+  readonly payload: Uint8Array;
   readonly qos: QoS;
   /** Whether it is to be retained for future subscribers. */
   readonly retain: boolean;
@@ -92,8 +99,8 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
   /** When the broker accepted it, in milliseconds of the broker's clock. */
   readonly acceptedAt: number | undefined;
   readonly #filter: string | undefined;
+  /** Where the payload lies while it is not this message's own. */
   #lent: Lent | undefined;
-  #payload: Uint8Array | undefined;
 
   /**
    * A message of these parts, which are taken as they are: nothing is copied or checked. To change some parts of a
@@ -101,10 +108,17 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
    *
    * @param fields what the message is made of
    * @param filter the topic filter that it was observed through; default: none, and no captures
-   * @param lent the broker's own: where the payload lies, instead of the one in `fields`
    */
-  constructor(fields: MessageFields | Omit<MessageFields, "payload">, filter?: string, lent?: Lent) {
+  constructor(fields: MessageFields, filter?: string);
+  /**
+   * The broker's own: a message whose payload is lent. It has none to be seen until `keep`.
+   *
+   * @internal
+   */
+  constructor(fields: Omit<MessageFields, "payload">, filter: undefined, lent: Lent);
+  constructor(fields: Omit<MessageFields, "payload"> & { payload?: Uint8Array }, filter?: string, lent?: Lent) {
     this.topic = fields.topic;
+    this.payload = fields.payload as Uint8Array;
     this.qos = fields.qos;
     this.retain = fields.retain;
     this.client = fields.client;
@@ -112,17 +126,11 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
     this.acceptedAt = fields.acceptedAt;
     this.#filter = filter;
     this.#lent = lent;
-    this.#payload = lent ? undefined : (fields as MessageFields).payload;
-  }
-
-  /** The payload's bytes; not to be written to. */
-  get payload(): Uint8Array {
-    return this.#payload ??= this.#lent!.bytes.subarray(this.#lent!.start, this.#lent!.end);
   }
 
   /** The length of the payload in bytes. */
   get size(): number {
-    return this.#lent ? this.#lent.end - this.#lent.start : this.#payload!.length;
+    return this.#lent ? this.#lent.end - this.#lent.start : this.payload.length;
   }
 
   /**
@@ -132,20 +140,35 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
    */
   copyTo(target: Uint8Array, at: number): void {
     if (this.#lent) copyBytes(this.#lent.bytes, this.#lent.start, this.#lent.end, target, at);
-    else target.set(this.#payload!, at);
+    else target.set(this.payload, at);
   }
 
   /**
-   * Makes the payload this message's own, where it was lent for the turn. The broker's own: what an observer gets may
-   * be kept.
+   * Copies a payload that was lent for the turn to where it can stay for a while: into a slab that it shares with others, which is
+   * fast, and not for anybody's eyes.
+   *
+   * @internal
+   */
+  settle(): this {
+    if (this.#lent && !this.#lent.settled) {
+      const bytes = Buffer.allocUnsafe(this.size);
+      this.copyTo(bytes, 0);
+      this.#lent = { bytes, start: 0, end: bytes.length, settled: true };
+    }
+    return this;
+  }
+
+  /**
+   * Makes the payload this message's own, in memory that it shares with nobody. The broker's own: what an observer gets may be
+   * kept.
    *
    * @internal
    */
   keep(): this {
     if (this.#lent) {
-      const own = Buffer.allocUnsafe(this.size);
+      const own = new Uint8Array(this.size);
       this.copyTo(own, 0);
-      this.#payload = own;
+      (this as { payload: Uint8Array }).payload = own;
       this.#lent = undefined;
     }
     return this;
@@ -195,10 +218,14 @@ export function messageFault(message: unknown, taken: MessageProperties | undefi
   if (!(message instanceof Message)) {
     return `Routing operator made ${Deno.inspect(message, { depth: 0 })}, not a Message`;
   }
-  const { topic, payload, qos, properties } = message;
+  const { topic, payload, qos, retain, properties } = message;
   if (typeof topic !== "string") return `Topic name is ${typeof topic}, not a string`;
   if (!(payload instanceof Uint8Array)) return `Payload of "${topic}" is ${typeof payload}, not bytes`;
+  if (payload.length > LONGEST_PAYLOAD) {
+    return `Payload of "${topic}" has ${payload.length} bytes: ${LONGEST_PAYLOAD} are possible`;
+  }
   if (qos !== 0 && qos !== 1 && qos !== 2) return `QoS of "${topic}" is ${qos}, not 0, 1 or 2`;
+  if (typeof retain !== "boolean") return `RETAIN of "${topic}" is ${Deno.inspect(retain)}, not true or false`;
   return topicNameFault(topic) ?? (properties === taken ? undefined : propertiesFault(properties));
 }
 

@@ -17,6 +17,9 @@ export interface Frame {
   readonly end: number;
 }
 
+/** So many small reads in a row make the buffer smaller. */
+const PATIENCE = 8;
+
 /** The read buffer of one connection, taken apart into frames. */
 export class FrameReader {
   /** The largest packet that is taken, in bytes, fixed header included. */
@@ -24,6 +27,8 @@ export class FrameReader {
   #buffer = Buffer.allocUnsafeSlow(SMALL);
   #start = 0;
   #end = 0;
+  /** Reads in a row that have used little of the buffer. */
+  #sparse = 0;
   /** One for all: there is one packet at a time, and millions of them. */
   readonly #frame = { bytes: this.#buffer, start: 0, body: 0, end: 0 };
 
@@ -74,10 +79,15 @@ export class FrameReader {
 
   /** Everything has been taken: the next read starts in front, in a buffer that fits what the client sends. */
   #rewind(): void {
-    const full = this.#end === this.#buffer.length;
-    if (full && this.#buffer.length < LARGE) this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length * 4);
-    else if (this.#buffer.length > (this.#end > LARGE ? KEPT : LARGE)) this.#buffer = Buffer.allocUnsafeSlow(LARGE);
+    const size = this.#buffer.length, used = this.#end, kept = used > LARGE ? KEPT : LARGE;
     this.#start = this.#end = 0;
+    this.#sparse = used < size / 8 ? this.#sparse + 1 : 0;
+    if (used === size && size < LARGE) this.#buffer = Buffer.allocUnsafeSlow(size * 4);
+    else if (size > kept) this.#buffer = Buffer.allocUnsafeSlow(LARGE);
+    else if (this.#sparse > PATIENCE && size > SMALL) {
+      this.#sparse = 0;
+      this.#buffer = Buffer.allocUnsafeSlow(size / 4);
+    }
   }
 
   /** The rest of a packet has no room: move it to the front, of a larger buffer where the client fills this one. */

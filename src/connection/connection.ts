@@ -49,6 +49,9 @@ export interface ConnectionContext {
 /** How long the other side may take to read the last bytes and to close, in milliseconds. */
 export const LINGER = 1000;
 
+/** How often a hook may let a deadline of its client pass. */
+const HOOK_ROUNDS = 10;
+
 /** The handler of one client. */
 export class Connection implements Link, Holder {
   readonly context: ConnectionContext;
@@ -151,11 +154,12 @@ export class Connection implements Link, Holder {
     if (this.client) this.#deadline?.putOff();
   }
 
-  #expireAfter(delay: number, expire: () => void): void {
+  #expireAfter(delay: number, expire: () => void, rounds = HOOK_ROUNDS): void {
     this.#deadline = this.context.deadlines.start(delay, () => {
-      const { session, authentication } = this,
-        deciding = !session && authentication?.running && !authentication.answer;
-      if (this.#receiver.waiting || deciding) this.#expireAfter(delay, expire); // it is the hook that takes its time, not the client
+      const { session, authentication } = this;
+      const deciding = this.#receiver.waiting || !session && authentication?.running && !authentication.answer;
+      // It may be a hook that takes its time, and not the client; but not for ever.
+      if (deciding && rounds > 0) this.#expireAfter(delay, expire, rounds - 1);
       else this.context.turn.run(expire);
     });
   }
@@ -268,7 +272,11 @@ export class Connection implements Link, Holder {
     await within(clock, linger, this.#sender.emptied());
     await this.#stream.closeWrite().catch(() => {}); // the stream is somebody else's
     await within(clock, LINGER, this.#reading);
-    this.#stream.close();
+    try {
+      this.#stream.close();
+    } catch {
+      // Nothing more can be done for it.
+    }
   }
 
   /** Resolves when the socket is closed, for a connection that was told to close. */

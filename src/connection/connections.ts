@@ -53,8 +53,7 @@ export class Connections {
     const connection = new Connection(stream, context);
     this.#open.add(connection);
     this.opened.next(connection);
-    await connection.run();
-    this.#open.delete(connection);
+    await connection.run().finally(() => this.#open.delete(connection));
   }
 
   /** Accepts no more, and ends all connections: what is under way to clients is still sent, for `drain` milliseconds. */

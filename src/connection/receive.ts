@@ -76,7 +76,7 @@ export function faultOf({ context: { options } }: Connection, message: Message):
   }
   if (!validatePayloadFormat || !message.properties?.payloadFormatIndicator) return undefined;
   try {
-    utf8.decode(message.payload);
+    utf8.decode(message.keep().payload);
   } catch {
     return { reason: "payload-format-invalid", message: "Payload is not the UTF-8 text that it says it is" };
   }

@@ -33,15 +33,16 @@ export function levelOf(event: BrokerEvent): LogLevel {
   }
 }
 
-/** How long a client's losses of one kind are gathered in one line, in milliseconds. */
+/** How long a client's losses and refusals of one kind are gathered in one line, in milliseconds. */
 const GATHER = 1000;
 
-/** How many kinds of losses are remembered. */
+/** How many kinds of them are remembered. */
 const REMEMBERED = 10_000;
 
 /**
- * An observer of events that writes those of `level` and above. Losses can come by the thousand in a second, and writing waits for
- * whoever reads the log: of each client and reason there is one line a second, with the number of those since the last one.
+ * An observer of events that writes those of `level` and above. Losses and refusals can come by the thousand in a second, and
+ * writing waits for whoever reads the log: of each client and reason there is one line a second, with the number of those since the
+ * last one.
  */
 export function logTo(
   write: (line: string) => void,
@@ -52,24 +53,26 @@ export function logTo(
   return (event) => {
     const own = levelOf(event);
     if (!shown.includes(own)) return;
-    const told = event.type === "dropped" ? gather(event) : event;
-    if (told) write(`${new Date().toISOString()} ${own.padEnd(5)} ${eventText(told)}`);
+    const held = event.type === "dropped" || event.type === "denied" ? gather(event) : 0;
+    if (held === undefined) return;
+    const more = held > 0 ? ` (and ${held} more since the last line)` : "";
+    write(`${new Date().toISOString()} ${own.padEnd(5)} ${eventText(event)}${more}`);
   };
 }
 
-type Loss = Extract<BrokerEvent, { type: "dropped" }>;
+type Loss = Extract<BrokerEvent, { type: "dropped" | "denied" }>;
 
-/** Turns a loss into the sum of those that were held back, or holds it back itself. */
-function gathering(now: () => number): (loss: Loss) => Loss | undefined {
+/** How many of a kind have been held back since the last line, or nothing where this one is held back, too. */
+function gathering(now: () => number): (loss: Loss) => number | undefined {
   const losses = new Map<string, { told: number; held: number }>();
   return (loss) => {
-    const key = `${loss.reason} ${loss.client}`, time = now(), former = losses.get(key);
+    const key = `${loss.type} ${loss.reason} ${loss.client}`, time = now(), former = losses.get(key);
     if (former && time - former.told < GATHER) {
-      former.held += loss.count;
+      former.held += loss.type === "dropped" ? loss.count : 1;
       return undefined;
     }
     if (losses.size >= REMEMBERED) losses.clear();
     losses.set(key, { told: time, held: 0 });
-    return former && former.held > 0 ? { ...loss, topic: undefined, count: loss.count + former.held } : loss;
+    return former?.held ?? 0;
   };
 }

@@ -31,6 +31,7 @@ export class Router {
 
     this.#outgoing.pipe(serialize()).subscribe((message) => {
       deliver(message);
+      if (this.routed.observed) message.keep(); // also for those who have come meanwhile
       this.routed.next(message);
     });
     this.incoming.pipe(serialize()).subscribe((message) => {

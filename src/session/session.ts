@@ -196,7 +196,7 @@ export class Session {
   /** Gives a message that is to be acknowledged its packet identifier [MQTT-2.3.1-4]. */
   #begin(message: Message, terms: Terms): number {
     const packetId = this.#ids.next((id) => this.#unacknowledged.has(id) || this.#released.has(id));
-    this.#unacknowledged.set(packetId, { message: message.keep(), terms });
+    this.#unacknowledged.set(packetId, { message: message.settle(), terms });
     return packetId;
   }
 

@@ -53,7 +53,7 @@ export class RetainedMessages {
     if (!level.message) this.#size++;
     // A copy of the payload: the message may be a small view of a large buffer, which it would keep alive. Not by `slice`, which
     // makes another view where the payload is a Buffer.
-    level.message = message.with({ payload: new Uint8Array(message.payload) });
+    level.message = message.with({ payload: new Uint8Array(message.keep().payload) });
     level.version = ++this.#version;
     level.expiry?.cancel();
     const seconds = message.properties?.messageExpiryInterval;

@@ -118,6 +118,14 @@ Deno.test("A buffer that grew for a large packet is kept for more of them, and g
   assertEquals(reader.space().length, 65_536);
 });
 
+Deno.test("A buffer that grew for a burst becomes small again for a client that sends little", () => {
+  const reader = new FrameReader(MiB), burst = Buffer.concat(Array(30).fill(frameOf(60_000)));
+  feed(reader, burst);
+  assertEquals(reader.space().length >= 65_536, true);
+  for (let i = 0; i < 100; i++) feed(reader, frameOf(10));
+  assertEquals(reader.space().length, 1024);
+});
+
 Deno.test("A buffer that grew for a very large packet is given back at once", () => {
   const reader = new FrameReader(MiB);
   feed(reader, frameOf(MiB - 10));

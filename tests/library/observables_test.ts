@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { createBroker, type PacketTrace, rx } from "../../mod.ts";
+import { createBroker, Message, type PacketTrace, rx } from "../../mod.ts";
 import { connected } from "../support/client.ts";
 
 Deno.test("published shows each message before routed does, whoever was subscribed first", async () => {
@@ -50,4 +50,16 @@ Deno.test("an observer of published, routed or packets that throws is reported, 
   await client.expectNothing();
   assertEquals(seen, ["published", "routed", ...Array(4).fill("packets")]);
   assertEquals(broker.counters.get("observer-error"), 6);
+});
+
+Deno.test("an operator may make a message of the parts of another one, at once or later", async () => {
+  await using broker = createBroker({
+    routing: [rx.mergeMap(async (message) => await new Message({ ...message, topic: `new/${message.topic}` }))],
+  });
+  await using client = await connected(broker, "c");
+  const seen = rx.firstValueFrom(broker.routed);
+  await client.publish("a", "hello", { qos: 1 });
+  const { topic, payload } = await seen;
+  await client.publish("b", "other bytes in the same buffer", { qos: 1 });
+  assertEquals([topic, new TextDecoder().decode(payload), payload.buffer.byteLength], ["new/a", "hello", 5]);
 });

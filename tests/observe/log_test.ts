@@ -131,3 +131,20 @@ for (const [i, level] of logLevels.entries()) {
     assertEquals([...levels].sort(), logLevels.slice(0, i + 1).sort());
   });
 }
+
+Deno.test("Losses and refusals of a client are one line a second for each reason, with the number of those in between", () => {
+  const lines: string[] = [];
+  let time = 0;
+  const log = logTo((line) => lines.push(line.replace(/^\S+ /, "")), "debug", () => time);
+  const drop = (client: string) => log({ type: "dropped", client, topic: "t", reason: "queue-full", count: 2 });
+  const deny = () => log({ type: "denied", action: "publish", client: "a", topic: "t", reason: "not-authorized" });
+  for (let i = 0; i < 3; i++) [drop("a"), drop("b"), deny()];
+  assertEquals(lines.length, 3);
+  time = 1000;
+  drop("a");
+  deny();
+  assertEquals(lines.slice(3).map((line) => line.match(/\(and .*\)/)?.[0]), [
+    "(and 4 more since the last line)",
+    "(and 2 more since the last line)",
+  ]);
+});

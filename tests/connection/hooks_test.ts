@@ -1,0 +1,28 @@
+// Hooks that take their time, and hooks that never answer.
+import { assertEquals } from "@std/assert";
+import { createBroker } from "../../mod.ts";
+import { connected, TestClient } from "../support/client.ts";
+import { VirtualClock } from "../support/clock.ts";
+
+Deno.test("A hook that never settles does not hold its client's place for ever", async () => {
+  const clock = new VirtualClock();
+  await using broker = createBroker({ clock, limits: { connections: 1 }, authorize: () => new Promise(() => {}) });
+  const client = await connected(broker, "stuck", { keepalive: 10 });
+  await client.send({ cmd: "publish", topic: "t", payload: "x", qos: 1, messageId: 1 });
+  await client.drop();
+  await clock.advance(60_000); // four times the 15 s that it may be silent: the hook may need them
+  assertEquals(broker.counters.get("disconnected/keep-alive-timeout"), undefined);
+  await clock.advance(180_000);
+  assertEquals(broker.counters.get("disconnected/keep-alive-timeout"), 1);
+  await using next = await connected(broker, "next");
+  await next.expectNothing();
+});
+
+Deno.test("A refusal that can't be said ends the connection all the same", async () => {
+  const serverReference = "x".repeat(70_000);
+  await using broker = createBroker({ authenticate: () => ({ reason: "server-moved", serverReference }) });
+  await using client = TestClient.memory(broker);
+  await client.send({ cmd: "connect", clientId: "c", clean: true, keepalive: 0, protocolVersion: 5 });
+  await client.expectClosed();
+  assertEquals(broker.counters.get("refused/server-moved"), 1);
+});
