@@ -137,6 +137,18 @@ export class Broker implements AsyncDisposable {
    *
    * @param topicFilter such as `home/+/temp`; `captures` of each message tells what the wildcards stood for
    * @throws {TypeError} where the filter (section 4.7) or the name of the group is not valid
+   *
+   * @example
+   * ```ts
+   * import { createBroker } from "@brook/mqtt";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using broker = createBroker();
+   * await broker.publish("home/hall/lamp", "on", { retain: true });
+   * const seen: string[] = [];
+   * broker.topic("home/+/lamp", { retained: true }).subscribe(({ captures: [room], ...lamp }) => seen.push(`${room} ${lamp.retain}`));
+   * assertEquals(seen, ["hall true"]);
+   * ```
    */
   topic<const Filter extends string>(
     topicFilter: Filter,
@@ -186,6 +198,22 @@ export class Broker implements AsyncDisposable {
    * Adds a routing operator behind those that there are; disposing of the result removes it.
    *
    * @throws whatever the operator throws when it is applied
+   *
+   * @example
+   * ```ts
+   * import { createBroker, rx } from "@brook/mqtt";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using broker = createBroker();
+   * const seen: string[] = [];
+   * broker.topic("#").subscribe(({ topic }) => seen.push(topic));
+   * {
+   *   using _quiet = broker.use(rx.filter(({ topic }) => !topic.startsWith("debug/")));
+   *   await broker.publish("debug/a", "");
+   * }
+   * await broker.publish("debug/b", "");
+   * assertEquals(seen, ["debug/b"]);
+   * ```
    */
   use(operator: RoutingOperator): Disposable {
     const remove = this.#router.use(operator);

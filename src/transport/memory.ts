@@ -1,8 +1,25 @@
 // A connection inside the process: two streams, each of which reads what the other writes. For tests, and for clients that live
-// in the broker's own process. A write waits until the other side has read it, as a socket with a full buffer does.
+// in the broker's own process. A write waits while the way is full, as that of a socket does.
 import type { ByteStream } from "./transport.ts";
 
-/** Two ends of one connection; `capacity` bytes fit on the way in each direction before a write waits. */
+/**
+ * Two ends of one connection; `capacity` bytes fit on the way in each direction before a write waits.
+ *
+ * @example
+ * ```ts
+ * import { createBroker, memoryPair } from "@brook/mqtt";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using broker = createBroker();
+ * const [client, server] = memoryPair();
+ * broker.accept(server);
+ * await client.write(new Uint8Array([0x10, 13, 0, 4, 77, 81, 84, 84, 4, 2, 0, 60, 0, 1, 97])); // CONNECT as "a"
+ * const connack = new Uint8Array(4);
+ * await client.read(connack);
+ * assertEquals([...connack], [0x20, 2, 0, 0]);
+ * client.close();
+ * ```
+ */
 export function memoryPair(capacity = 65_536): [ByteStream, ByteStream] {
   const up = new Pipe(capacity), down = new Pipe(capacity);
   return [end(down, up), end(up, down)];
