@@ -13,7 +13,15 @@ import { Deadlines } from "./deadlines.ts";
 import { MqttError } from "./errors.ts";
 import type { BrokerEvent } from "./events.ts";
 import { Journal } from "./journal.ts";
-import { Message, messageFault, type Payload, payloadBytes, propertiesFault, type QoS } from "./message.ts";
+import {
+  Message,
+  ownProperties,
+  type Payload,
+  payloadBytes,
+  payloadFault,
+  propertiesFault,
+  type QoS,
+} from "./message.ts";
 import { type BrokerOptions, type ResolvedOptions, resolveOptions, type RoutingOperator } from "./options.ts";
 import { observeTopic, type TopicOptions } from "./routing/observe_topic.ts";
 import { Router } from "./routing/router.ts";
@@ -178,19 +186,11 @@ export class Broker implements AsyncDisposable {
     if (fault) throw new TypeError(fault);
     if (qos !== 0 && qos !== 1 && qos !== 2) throw new RangeError(`QoS is ${qos}, not 0, 1 or 2`);
     if (this.#closing) throw new MqttError("server-shutting-down", "Broker is closed: it takes no messages");
-    const message = new Message({
-      topic,
-      payload: payloadBytes(payload),
-      qos,
-      retain,
-      client: undefined,
-      properties: structuredClone(properties),
-      acceptedAt: this.#turn.now,
-    });
-    const faulty = messageFault(message, message.properties);
-    if (faulty) throw new RangeError(faulty);
+    const bytes = payloadBytes(payload), tooLong = payloadFault(topic, bytes);
+    if (tooLong) throw new RangeError(tooLong);
+    const fields = { topic, payload: bytes, qos, retain, client: undefined, properties: ownProperties(properties) };
     const ended = this.#turn.ended();
-    this.#router.incoming.next(message);
+    this.#router.incoming.next(new Message({ ...fields, acceptedAt: this.#turn.now }));
     return ended;
   }
 

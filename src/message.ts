@@ -221,12 +221,26 @@ export function messageFault(message: unknown, taken: MessageProperties | undefi
   const { topic, payload, qos, retain, properties } = message;
   if (typeof topic !== "string") return `Topic name is ${typeof topic}, not a string`;
   if (!(payload instanceof Uint8Array)) return `Payload of "${topic}" is ${typeof payload}, not bytes`;
-  if (payload.length > LONGEST_PAYLOAD) {
-    return `Payload of "${topic}" has ${payload.length} bytes: ${LONGEST_PAYLOAD} are possible`;
-  }
   if (qos !== 0 && qos !== 1 && qos !== 2) return `QoS of "${topic}" is ${qos}, not 0, 1 or 2`;
   if (typeof retain !== "boolean") return `RETAIN of "${topic}" is ${Deno.inspect(retain)}, not true or false`;
-  return topicNameFault(topic) ?? (properties === taken ? undefined : propertiesFault(properties));
+  return topicNameFault(topic) ?? payloadFault(topic, payload) ??
+    (properties === taken ? undefined : propertiesFault(properties));
+}
+
+/** What is wrong with the length of a payload, as a sentence, or `undefined`. */
+export function payloadFault(topic: string, { length }: Uint8Array): string | undefined {
+  if (length > LONGEST_PAYLOAD) return `Payload of "${topic}" has ${length} bytes: ${LONGEST_PAYLOAD} are possible`;
+}
+
+/** Properties that their giver may change without changing the message. */
+export function ownProperties(properties: MessageProperties | undefined): MessageProperties | undefined {
+  if (!properties) return undefined;
+  const { correlationData, userProperties, ...others } = properties;
+  return {
+    ...others,
+    ...correlationData && { correlationData: new Uint8Array(correlationData) },
+    ...userProperties && { userProperties: userProperties.map(([name, value]) => [name, value] as const) },
+  };
 }
 
 /** What is wrong with properties that were made in this process, as a sentence, or `undefined`. */

@@ -1,6 +1,6 @@
 import { assertEquals, assertIsError, assertStrictEquals, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { Message, type Payload, payloadBytes } from "../src/message.ts";
+import { Message, type Payload, payloadBytes, payloadFault } from "../src/message.ts";
 
 const message = new Message({ topic: "a/b", payload: payloadBytes("x"), qos: 1, retain: true, client: "c" });
 
@@ -80,4 +80,9 @@ Deno.test("with() keeps properties and the time, unless it is given others", () 
   const changed = full.with({ topic: "c" }), bare = full.with({ properties: undefined });
   assertStrictEquals(changed.properties, full.properties);
   assertEquals([changed.expiresAt, bare.properties, bare.acceptedAt], [6000, undefined, 1000]);
+});
+
+Deno.test("A payload that no PUBLISH can carry is found by its length", () => {
+  const faults = [0, 268_000_000, 268_000_001].map((length) => payloadFault("t", { length } as Uint8Array));
+  assertEquals(faults, [undefined, undefined, 'Payload of "t" has 268000001 bytes: 268000000 are possible']);
 });

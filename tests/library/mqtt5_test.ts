@@ -261,3 +261,20 @@ Deno.test("the topics of a broker that has closed have completed, grouped or not
   await broker.close();
   assertEquals(ended, ["plain", "grouped", "retained"]);
 });
+
+Deno.test("publish() takes copies: who gave a payload or properties may change them", async () => {
+  await using broker = createBroker();
+  const seen = rx.firstValueFrom(broker.routed.pipe(rx.delay(0)));
+  const payload = new Uint8Array([1]),
+    correlationData = new Uint8Array(8).subarray(2, 4),
+    userProperties = [["a", "b"]];
+  broker.publish("t", payload, {
+    properties: { correlationData, userProperties: userProperties as [string, string][] },
+  });
+  payload[0] = correlationData[0] = 9;
+  userProperties[0]![1] = "changed";
+  const { payload: own, properties } = await seen;
+  assertEquals([...own], [1]);
+  assertEquals([...properties!.correlationData!, properties!.correlationData!.buffer.byteLength], [0, 0, 2]);
+  assertEquals(properties!.userProperties, [["a", "b"]]);
+});
