@@ -18,6 +18,7 @@ import type { Message } from "../message.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { Source } from "../operators/source.ts";
 import type { Terms } from "../session/terms.ts";
+import { PacketIdSet } from "../session/packet_id_set.ts";
 import type { Link, Session } from "../session/session.ts";
 import type { Holder, Sessions, Will } from "../session/sessions.ts";
 import type { ByteStream } from "../transport/transport.ts";
@@ -74,7 +75,7 @@ export class Connection implements Link, Holder {
   /** The enhanced authentication of this connection, finished or not. */
   authentication: Conversation | undefined;
   /** Identifiers of QoS 2 messages that came over this connection and await their PUBREL. */
-  readonly underWay: Set<number> = new Set();
+  readonly underWay: PacketIdSet = new PacketIdSet();
   /** The topic aliases of the client. */
   readonly aliases: IncomingAliases;
 

@@ -4,9 +4,17 @@ import type { Message } from "../message.ts";
 import type { Terms } from "./terms.ts";
 
 /** A message for one client. */
-export interface Delivery {
+export class Delivery {
   readonly message: Message;
   readonly terms: Terms;
+  /** Given when it is sent at QoS 1 or 2, and how many had been sent so by then. */
+  packetId = 0;
+  order = 0;
+
+  constructor(message: Message, terms: Terms) {
+    this.message = message;
+    this.terms = terms;
+  }
 }
 
 /** What a user property takes beside its characters, in bytes: otherwise empty ones would be free. */
@@ -35,7 +43,7 @@ export class DeliveryQueue {
 
   /** The deliveries that wait, replays left out. */
   get deliveries(): readonly Delivery[] {
-    return this.#entries.slice(this.#head).filter((entry) => entry !== undefined && "message" in entry);
+    return this.#entries.slice(this.#head).filter((entry) => entry instanceof Delivery);
   }
 
   /** Appends a delivery, or returns false where the queue is full. */
@@ -59,7 +67,7 @@ export class DeliveryQueue {
   /** Removes those in front that have expired, and returns them. */
   expire(now: number): Delivery[] {
     const expired: Delivery[] = [];
-    for (let next = this.#entries[this.#head]; next && "message" in next; next = this.#entries[this.#head]) {
+    for (let next = this.#entries[this.#head]; next instanceof Delivery; next = this.#entries[this.#head]) {
       if (!(next.message.expiresAt !== undefined && next.message.expiresAt <= now)) break;
       expired.push(next);
       this.#drop(next);
@@ -72,7 +80,7 @@ export class DeliveryQueue {
     for (;;) {
       const entry = this.#entries[this.#head];
       if (entry === undefined) return undefined;
-      if ("message" in entry) {
+      if (entry instanceof Delivery) {
         this.#drop(entry);
         return entry;
       }

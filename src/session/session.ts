@@ -3,8 +3,9 @@
 // message is sent at once, or it waits behind those that already wait; it never overtakes them.
 import type { DropReason } from "../events.ts";
 import type { Message, QoS } from "../message.ts";
-import { PacketIds } from "./packet_ids.ts";
-import { type Delivery, DeliveryQueue } from "./queue.ts";
+import { InFlight } from "./in_flight.ts";
+import { PacketIdSet } from "./packet_id_set.ts";
+import { Delivery, DeliveryQueue } from "./queue.ts";
 import type { SessionContext } from "./sessions.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { type Terms, TermsTable } from "./terms.ts";
@@ -26,17 +27,13 @@ export class Session {
   readonly clientId: string;
   /** Seconds that the session lasts without a connection; `Infinity` for ever (5.0 section 3.1.2.11.2). */
   expiry: number;
-  /** Identifiers of QoS 2 messages that were accepted from the client and await its PUBREL. */
-  readonly received: Set<number> = new Set();
   readonly subscriptions: Subscriptions;
 
   readonly #context: SessionContext;
-  readonly #unacknowledged = new Map<number, Delivery>();
-  readonly #released = new Set<number>();
-  /** Unacknowledged messages of former links that this one has not seen yet. */
-  readonly #unsent = new Set<number>();
-  readonly #queue = new DeliveryQueue();
-  readonly #ids = new PacketIds();
+  // Made when they are needed: most sessions are those of devices that only publish at QoS 0, or only listen.
+  #received: PacketIdSet | undefined;
+  #inFlight: InFlight | undefined;
+  #queue: DeliveryQueue | undefined;
   #link: Link | undefined;
   #window = 0;
   #resuming = false;
@@ -52,21 +49,26 @@ export class Session {
   attach(link: Link): void {
     this.#link = link;
     this.#window = Math.min(this.#context.limits.inflight, link.receiveMaximum);
-    for (const id of this.#released) link.release(id);
-    for (const id of this.#unacknowledged.keys()) this.#unsent.add(id);
+    for (const id of this.#inFlight?.released ?? []) link.release(id);
+    this.#inFlight?.restart();
     this.resume();
   }
 
   /** Takes the link back. */
   detach(): void {
     this.#link = undefined;
-    this.#unsent.clear(); // the next link begins with the oldest again, which may have been sent over this one [MQTT5-4.6.0-1]
+    this.#inFlight?.stop(); // the next link begins with the oldest again, which may have been sent over this one [MQTT5-4.6.0-1]
+  }
+
+  /** Identifiers of QoS 2 messages that were accepted from the client and await its PUBREL. */
+  get received(): PacketIdSet {
+    return this.#received ??= new PacketIdSet();
   }
 
   /** 2 for a session that would send a message at once, 1 for one with a connection, 0 for one without. */
   get readiness(): number {
     if (!this.#link) return 0;
-    return this.#queue.empty && this.#canSend(1) ? 2 : 1;
+    return !this.#waiting && this.#canSend(1) ? 2 : 1;
   }
 
   /**
@@ -80,8 +82,8 @@ export class Session {
       const { message, terms: { group, qos } } = delivery;
       if (!(group && !(begun && qos === 2) && this.#context.groups.hand(group.name, message))) count++;
     };
-    for (const delivery of this.#unacknowledged.values()) lose(delivery, true);
-    for (const delivery of this.#queue.deliveries) lose(delivery, false);
+    for (const delivery of this.#inFlight?.deliveries ?? []) lose(delivery, true);
+    for (const delivery of this.#queue?.deliveries ?? []) lose(delivery, false);
     if (count > 0) {
       this.#context.report({
         type: "dropped",
@@ -100,31 +102,31 @@ export class Session {
   replay(filter: string, qos: QoS, identifier: number | undefined, noLocal = false): void {
     const { retained, limits } = this.#context, identifiers = identifier === undefined ? [] : [identifier];
     const messages = replay(retained.search(filter), qos, identifiers, noLocal ? this.clientId : undefined);
-    if (!this.#queue.pushReplay(messages, limits)) this.#lose(undefined, "queue-full");
+    if (!(this.#queue ??= new DeliveryQueue()).pushReplay(messages, limits)) this.#lose(undefined, "queue-full");
     this.resume();
   }
 
   /** Sends a message, or lets it wait, or reports that it is dropped. */
   deliver(message: Message, terms: Terms): void {
-    if (this.#queue.empty && this.#canSend(terms.qos)) this.#send(message, terms);
+    if (!this.#waiting && this.#canSend(terms.qos)) this.#send(message, terms);
     else if (!this.#link && terms.qos === 0) this.#drop(message, "client-offline");
-    else if (!this.#enqueue({ message: message.keep(), terms })) this.#drop(message, "queue-full");
+    else if (!this.#enqueue(new Delivery(message.keep(), terms))) this.#drop(message, "queue-full");
   }
 
   #enqueue(delivery: Delivery): boolean {
-    const { limits, turn } = this.#context;
-    if (this.#queue.push(delivery, limits)) return true;
-    for (const { message } of this.#queue.expire(turn.now)) this.#drop(message, "expired");
-    return this.#queue.push(delivery, limits);
+    const { limits, turn } = this.#context, queue = this.#queue ??= new DeliveryQueue();
+    if (queue.push(delivery, limits)) return true;
+    for (const { message } of queue.expire(turn.now)) this.#drop(message, "expired");
+    return queue.push(delivery, limits);
   }
 
   /** Sends what waits, as far as the client and the limits let it. */
   resume(): void {
-    if (this.#unsent.size > 0) this.#sendAgain();
-    while (!this.#queue.empty && this.#canSend(1)) {
-      const delivery = this.#queue.shift();
-      if (delivery) this.#send(delivery.message, delivery.terms);
-      else if (!this.#queue.empty) return this.#resumeLater();
+    if (this.#inFlight?.behind) this.#sendAgain(this.#inFlight);
+    while (this.#waiting && this.#canSend(1)) {
+      const delivery = this.#queue!.shift();
+      if (delivery) this.#send(delivery.message, delivery.terms, delivery);
+      else if (this.#waiting) return this.#resumeLater();
     }
   }
 
@@ -140,69 +142,58 @@ export class Session {
 
   /** PUBACK, or a refusal of the message: no more of it. An unknown identifier is ignored. */
   acknowledge(packetId: number, refused: boolean): void {
-    const qos = this.#unacknowledged.get(packetId)?.terms.qos;
-    if (qos !== 1 && !(refused && qos === 2)) return;
-    this.#forget(packetId);
+    const delivery = this.#inFlight?.get(packetId), qos = delivery?.terms.qos;
+    if (!delivery || qos !== 1 && !refused) return;
+    this.#inFlight!.settle(delivery);
     this.resume();
   }
 
   /** PUBREC: from here on the PUBLISH is not sent again, its PUBREL is [MQTT-4.3.3-1]. False for an unknown identifier. */
   release(packetId: number): boolean {
-    if (this.#unacknowledged.get(packetId)?.terms.qos !== 2) return this.#released.has(packetId);
-    this.#forget(packetId);
-    this.#released.add(packetId);
+    const delivery = this.#inFlight?.get(packetId);
+    if (delivery?.terms.qos !== 2) return this.#inFlight?.isReleased(packetId) ?? false;
+    this.#inFlight!.release(delivery);
     return true;
   }
 
   /** PUBCOMP: the end of QoS 2. */
   complete(packetId: number): void {
-    if (this.#released.delete(packetId)) this.resume();
+    if (this.#inFlight?.complete(packetId)) this.resume();
+  }
+
+  /** True where messages wait, which others must not overtake. */
+  get #waiting(): boolean {
+    return this.#queue !== undefined && !this.#queue.empty;
   }
 
   #canSend(qos: QoS): boolean {
-    if (!this.#link?.writable || this.#unsent.size > 0) return false;
-    return qos === 0 || this.#underWay < this.#window;
+    if (!this.#link?.writable) return false;
+    const inFlight = this.#inFlight;
+    return !inFlight || !inFlight.behind && (qos === 0 || inFlight.underWay < this.#window);
   }
 
-  /** Messages of QoS 1 and 2 that the client has over this link and has not settled. */
-  get #underWay(): number {
-    return this.#unacknowledged.size - this.#unsent.size + this.#released.size;
-  }
-
-  #forget(packetId: number): void {
-    this.#unacknowledged.delete(packetId);
-    this.#unsent.delete(packetId);
-  }
-
-  #sendAgain(): void {
-    for (const packetId of this.#unsent) {
-      if (!this.#link?.writable || this.#underWay >= this.#window) return;
-      const { message, terms } = this.#unacknowledged.get(packetId)!;
-      this.#unsent.delete(packetId);
-      if (!this.#link.publish(message, terms, packetId, true)) this.#tooLarge(packetId, message);
+  #sendAgain(inFlight: InFlight): void {
+    while (inFlight.behind && this.#link?.writable && inFlight.underWay < this.#window) {
+      const delivery = inFlight.next()!, { message, terms, packetId } = delivery;
+      if (!this.#link.publish(message, terms, packetId, true)) this.#tooLarge(message, delivery);
     }
   }
 
-  #send(message: Message, terms: Terms): void {
+  /** @param waited what it is in the queue that it comes from */
+  #send(message: Message, terms: Terms, waited?: Delivery): void {
     if (message.properties && this.#expired(message)) return this.#drop(message, "expired"); // [MQTT5-3.3.2-5]
-    const packetId = terms.qos > 0 ? this.#begin(message, terms) : 0;
-    if (this.#link && !this.#link.publish(message, terms, packetId, false)) this.#tooLarge(packetId, message);
+    const begun = terms.qos > 0 ? waited ?? new Delivery(message.settle(), terms) : undefined;
+    if (begun) (this.#inFlight ??= new InFlight()).begin(begun);
+    if (this.#link && !this.#link.publish(message, terms, begun?.packetId ?? 0, false)) this.#tooLarge(message, begun);
   }
 
   #expired({ expiresAt }: Message): boolean {
     return expiresAt !== undefined && expiresAt <= this.#context.turn.now;
   }
 
-  /** Gives a message that is to be acknowledged its packet identifier [MQTT-2.3.1-4]. */
-  #begin(message: Message, terms: Terms): number {
-    const packetId = this.#ids.next((id) => this.#unacknowledged.has(id) || this.#released.has(id));
-    this.#unacknowledged.set(packetId, { message: message.settle(), terms });
-    return packetId;
-  }
-
   /** As if it had been delivered [MQTT5-3.1.2-25]. */
-  #tooLarge(packetId: number, message: Message): void {
-    this.#unacknowledged.delete(packetId);
+  #tooLarge(message: Message, begun: Delivery | undefined): void {
+    if (begun) this.#inFlight!.settle(begun);
     this.#drop(message, "packet-too-large");
   }
 
@@ -225,7 +216,7 @@ function* replay(
   for (const message of retained) {
     if (!message) yield undefined;
     else if (unwanted === undefined || message.client !== unwanted) {
-      yield { message, terms: terms.of(message.qos, true) }; // [MQTT-3.3.1-8]
+      yield new Delivery(message, terms.of(message.qos, true)); // [MQTT-3.3.1-8]
     }
   }
 }

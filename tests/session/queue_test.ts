@@ -2,14 +2,14 @@ import { assert, assertEquals } from "@std/assert";
 import v8 from "node:v8";
 import vm from "node:vm";
 import { Message } from "../../src/message.ts";
-import { type Delivery, DeliveryQueue } from "../../src/session/queue.ts";
+import { Delivery, DeliveryQueue } from "../../src/session/queue.ts";
 import { settle } from "../support/clock.ts";
 
 const limits = { queuedMessages: 1000, queuedBytes: 1_000_000 };
 
 function delivery(topic: string, bytes = 0): Delivery {
   const message = new Message({ topic, payload: new Uint8Array(bytes), qos: 1, retain: false, client: undefined });
-  return { message, terms: { qos: 1, retain: false } };
+  return new Delivery(message, { qos: 1, retain: false });
 }
 
 function* replay(...topics: readonly string[]): Generator<Delivery, void, undefined> {
@@ -93,7 +93,7 @@ Deno.test("Messages that have expired make room, as far as they are in front", (
   const queue = new DeliveryQueue();
   const expiring = (topic: string, messageExpiryInterval: number) => {
     const { message, terms } = delivery(topic);
-    return { message: message.with({ acceptedAt: 0, properties: { messageExpiryInterval } }), terms };
+    return new Delivery(message.with({ acceptedAt: 0, properties: { messageExpiryInterval } }), terms);
   };
   for (const entry of [expiring("a", 1), expiring("b", 2), delivery("c"), expiring("d", 1)]) queue.push(entry, limits);
   assertEquals(queue.expire(2000).map(({ message }) => message.topic), ["a", "b"]);

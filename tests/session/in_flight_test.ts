@@ -1,0 +1,106 @@
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { Message } from "../../src/message.ts";
+import { InFlight } from "../../src/session/in_flight.ts";
+import { Delivery } from "../../src/session/queue.ts";
+import { plainTerms } from "../../src/session/terms.ts";
+
+const GREATEST = 65_535;
+
+function delivery(topic = "t"): Delivery {
+  const message = new Message({ topic, payload: new Uint8Array(), qos: 2, retain: false, client: undefined });
+  return new Delivery(message, plainTerms(2, false).of(2, false));
+}
+
+/** Begins so many, and returns them. */
+function begin(inFlight: InFlight, count: number): Delivery[] {
+  return Array.from({ length: count }, () => {
+    const begun = delivery();
+    inFlight.begin(begun);
+    return begun;
+  });
+}
+
+const idsOf = (deliveries: readonly Delivery[]) => deliveries.map(({ packetId }) => packetId);
+
+Deno.test("Packet identifiers begin with 1 and are given in turn: one that was freed is the last to come again", () => {
+  const inFlight = new InFlight(), [first, , third] = begin(inFlight, 3);
+  assertEquals([first!.packetId, third!.packetId], [1, 3]);
+  inFlight.settle(first!);
+  assertEquals(idsOf(begin(inFlight, 2)), [4, 5]);
+});
+
+Deno.test("After 65,535 comes 1: 0 is no packet identifier [MQTT-2.3.1-1]", () => {
+  const inFlight = new InFlight(), ids: number[] = [];
+  for (let i = 0; i <= GREATEST; i++) {
+    const [begun] = begin(inFlight, 1);
+    ids.push(begun!.packetId);
+    inFlight.settle(begun!);
+  }
+  assertEquals(ids, [...Array.from({ length: GREATEST }, (_, i) => i + 1), 1]);
+});
+
+Deno.test("Identifiers in use are passed over, those that await a PUBCOMP too [MQTT-2.3.1-4]", () => {
+  const inFlight = new InFlight(), [first, second, third] = begin(inFlight, 3);
+  inFlight.release(second!);
+  for (let round = 0; round < 3; round++) {
+    const used = new Set<number>();
+    for (let i = 0; i < GREATEST - 1; i++) {
+      const [begun] = begin(inFlight, 1);
+      used.add(begun!.packetId);
+      inFlight.settle(begun!);
+    }
+    assertEquals([1, 2, 3].filter((id) => used.has(id)), []);
+    assertStrictEquals(inFlight.get(1), first);
+    assertStrictEquals(inFlight.get(3), third);
+    assertEquals([inFlight.get(2), inFlight.isReleased(2)], [undefined, true]);
+  }
+});
+
+Deno.test("All identifiers can be in use at a time but one, which is found", () => {
+  const inFlight = new InFlight(), all = begin(inFlight, GREATEST);
+  assertEquals(new Set(idsOf(all)).size, GREATEST);
+  for (const only of [40_000, 39_999, GREATEST, 1]) {
+    inFlight.settle(inFlight.get(only)!);
+    assertEquals(idsOf(begin(inFlight, 1)), [only]);
+  }
+});
+
+Deno.test("The oldest come first, also where identifiers have gone round since [MQTT-4.6.0-1]", () => {
+  const inFlight = new InFlight(), [old] = begin(inFlight, 1);
+  for (let last = 0; last < GREATEST - 10;) {
+    const [begun] = begin(inFlight, 1);
+    last = begun!.packetId;
+    inFlight.settle(begun!);
+  }
+  const others = begin(inFlight, 20), ids = idsOf(others);
+  assert(ids[0]! > GREATEST - 20 && ids.at(-1)! < 20, `Identifiers have not gone round: ${ids}`);
+  assertEquals(inFlight.deliveries, [old, ...others]);
+});
+
+Deno.test("A new link gets everything that is unacknowledged, oldest first; what was acknowledged meanwhile is left out", () => {
+  const inFlight = new InFlight(), [first, second, third, fourth] = begin(inFlight, 4);
+  inFlight.restart();
+  assertEquals([inFlight.behind, inFlight.underWay], [true, 0]);
+  assertStrictEquals(inFlight.next(), first);
+  inFlight.settle(second!);
+  inFlight.release(third!);
+  assertEquals([inFlight.behind, inFlight.underWay], [true, 2]);
+  assertStrictEquals(inFlight.next(), fourth);
+  assertEquals([inFlight.behind, inFlight.underWay, inFlight.next()], [false, 3, undefined]);
+});
+
+Deno.test("A link that is gone leaves nothing to be sent again to the next one but what that asks for", () => {
+  const inFlight = new InFlight();
+  begin(inFlight, 2);
+  inFlight.restart();
+  inFlight.stop();
+  assertEquals([inFlight.behind, inFlight.underWay], [false, 2]);
+});
+
+Deno.test("Released identifiers come in the order of their PUBRECs, until their PUBCOMP", () => {
+  const inFlight = new InFlight(), all = begin(inFlight, 3);
+  for (const i of [2, 0, 1]) inFlight.release(all[i]!);
+  assertEquals([[...inFlight.released], inFlight.underWay], [[3, 1, 2], 3]);
+  assertEquals([inFlight.complete(1), inFlight.complete(1), inFlight.complete(9)], [true, false, false]);
+  assertEquals([[...inFlight.released], inFlight.underWay], [[3, 2], 2]);
+});
