@@ -103,7 +103,7 @@ export class Broker implements AsyncDisposable {
       pool: new ChunkPool(),
       trace: this.#trace,
       report,
-      connectionCount: () => this.#connections.count,
+      open: new Set(),
     };
     this.#compose();
     this.published = this.#journal.guard(this.#router.published);

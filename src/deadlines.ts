@@ -10,17 +10,33 @@ const LATE = 500;
 
 /** A running time-out. */
 export interface Deadline {
-  /** Starts it anew from now. */
-  putOff(): void;
+  /** Starts it anew from `now`. */
+  putOff(now: number): void;
   /** Ends it. */
   cancel(): void;
 }
 
-interface Entry {
+class Entry implements Deadline {
   readonly delay: number;
   readonly expire: () => void;
   since: number;
-  bucket: number;
+  bucket = 0;
+  readonly #remove: (entry: Entry) => void;
+
+  constructor(delay: number, since: number, expire: () => void, remove: (entry: Entry) => void) {
+    this.delay = delay;
+    this.since = since;
+    this.expire = expire;
+    this.#remove = remove;
+  }
+
+  putOff(now: number): void {
+    this.since = now;
+  }
+
+  cancel(): void {
+    this.#remove(this);
+  }
 }
 
 /** All time-outs of a broker, in buckets by the tick in which they are due. */
@@ -42,11 +58,11 @@ export class Deadlines {
   start(delay: number, expire: () => void): Deadline {
     if (this.#size === 0) this.#tick = this.#current();
     // From the clock, not from the last tick: where ticks come late, deadlines would expire early.
-    const entry: Entry = { delay, expire, since: this.#clock.now(), bucket: 0 };
+    const entry = new Entry(delay, this.#clock.now(), expire, this.#remove);
     this.#size++;
     this.#insert(entry);
     this.#run();
-    return { putOff: () => entry.since = this.#clock.now(), cancel: () => this.#remove(entry) };
+    return entry;
   }
 
   /** Forgets all of them. */
@@ -68,7 +84,7 @@ export class Deadlines {
     else this.#buckets.set(entry.bucket, new Set([entry]));
   }
 
-  #remove(entry: Entry): void {
+  readonly #remove = (entry: Entry): void => {
     const bucket = this.#buckets.get(entry.bucket);
     if (!bucket?.delete(entry)) return;
     this.#size--;
@@ -76,7 +92,7 @@ export class Deadlines {
     if (this.#size > 0) return;
     this.#stop?.();
     this.#stop = undefined;
-  }
+  };
 
   #run(): void {
     if (this.#size === 0) return;

@@ -46,7 +46,7 @@ Deno.test("putOff() starts a deadline anew, as often as it is called", async () 
   const clock = new VirtualClock(), { found, deadline } = measured(new Deadlines(clock), clock, 1000);
   for (let i = 0; i < 4; i++) {
     await clock.advance(990);
-    deadline.putOff();
+    deadline.putOff(clock.now());
   }
   assertEquals(found.after, undefined);
   await clock.advance(999);
@@ -60,7 +60,7 @@ Deno.test("A deadline expires once; putting it off afterwards does nothing", asy
   let expired = 0;
   const deadline = deadlines.start(100, () => expired++);
   await clock.advance(1000);
-  deadline.putOff();
+  deadline.putOff(clock.now());
   deadline.cancel();
   await clock.advance(1000);
   assertEquals([expired, clock.pending], [1, 0]);
@@ -71,7 +71,7 @@ Deno.test("A deadline that was cancelled does not expire, whenever that was", as
   const first = deadlines.start(1000, () => (expired.push("first"), second.cancel()));
   const second = deadlines.start(1000, () => (expired.push("second"), first.cancel()));
   const third = deadlines.start(1000, () => expired.push("third"));
-  third.putOff();
+  third.putOff(clock.now());
   third.cancel();
   third.cancel();
   await clock.advance(3000);
@@ -116,7 +116,7 @@ Deno.test("After a time in which nothing could run, what is overdue expires with
   deadlines.start(1000, () => expired.push("due"));
   const putOff = deadlines.start(1000, () => expired.push("put off"));
   clock.time = 60_000;
-  putOff.putOff();
+  putOff.putOff(clock.now());
   deadlines.start(1000, () => expired.push("new"));
   clock.run();
   assertEquals(expired, []);

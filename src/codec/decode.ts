@@ -1,13 +1,14 @@
-// From a frame to a packet. mqtt-packet does the reading, after inspect.ts has checked what it does not; publish.ts and
-// the code below do that of the packets that come by the million. Invariant: what a frame becomes depends on the frame
+// From a frame to a packet. mqtt-packet does the reading, after inspect.ts has checked what it does not; publish.ts,
+// connect.ts and the code below do that of the packets that come by the million or at once. Invariant: what a frame becomes depends on the frame
 // and its level alone, and every fault is an MqttError that says what was found. What is kept from one frame to the
 // next (topic names, parsers) only saves time.
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { MqttError } from "../errors.ts";
 import type { Frame } from "./frame.ts";
-import { inspect, type Inspected } from "./inspect.ts";
+import { decodeConnect } from "./connect.ts";
+import { inspect } from "./inspect.ts";
 import { type Packet as AnyPacket, type Parser, parser as createParser } from "./mqtt_packet.ts";
-import type { AckPacket, ClientPacket, ConnectPacket, ProtocolLevel } from "./packet.ts";
+import type { AckPacket, ClientPacket, ProtocolLevel } from "./packet.ts";
 import { decodePublish } from "./publish.ts";
 import { TopicNames } from "./topic_names.ts";
 
@@ -24,7 +25,7 @@ const acks: Readonly<Record<number, AckPacket["cmd"]>> = {
 /** Takes packets apart, for all connections of a broker. From one to the next it keeps topic names and idle parsers. */
 export class Decoder {
   readonly #topics = new TopicNames();
-  readonly #parsers = new Map<ProtocolLevel | "connect", Parser>();
+  readonly #parsers = new Map<ProtocolLevel, Parser>();
   /** What a parser has emitted, until it is returned. */
   #packet: AnyPacket | undefined;
 
@@ -41,20 +42,20 @@ export class Decoder {
     if (header >> 4 === PUBLISH) return decodePublish(frame, level, this.#topics);
     const ack = acks[header];
     if (ack && end - body === 2) return decodeAck(frame, ack);
-    const inspected = inspect(header >> 4, header & 15, bytes.subarray(body, end), level);
-    return complete(this.#parse(bytes.subarray(start, end), level), inspected);
+    if (header === CONNECT) return decodeConnect(bytes.subarray(body, end));
+    const properties = inspect(header >> 4, header & 15, bytes.subarray(body, end), level);
+    const packet = this.#parse(bytes.subarray(start, end), level);
+    return properties ? { ...packet, properties } as ClientPacket : packet;
   }
 
-  /**
-   * Has mqtt-packet read a frame: by one parser for each level, and one for CONNECT, which tells a parser its level.
-   */
+  /** Has mqtt-packet read a frame: by one parser for each level. */
   #parse(frame: Buffer, level: ProtocolLevel): ClientPacket {
-    const key = frame[0] === CONNECT ? "connect" : level, parser = this.#parsers.get(key) ?? this.#createParser(level);
-    this.#parsers.delete(key); // after an error it is of no use
+    const parser = this.#parsers.get(level) ?? this.#createParser(level);
+    this.#parsers.delete(level); // after an error it is of no use
     parser.parse(frame);
-    this.#parsers.set(key, parser);
+    this.#parsers.set(level, parser);
     const packet = this.#packet as unknown as ClientPacket;
-    this.#packet = undefined; // it would stay until the next one, with its will and its password
+    this.#packet = undefined; // it would stay until the next one
     return packet;
   }
 
@@ -84,17 +85,4 @@ function decodeAck({ bytes, body }: Frame, cmd: AckPacket["cmd"]): AckPacket {
   const messageId = bytes[body]! << 8 | bytes[body + 1]!;
   if (messageId === 0) throw new MqttError("malformed-packet", `${cmd.toUpperCase()} has 0 as its packet identifier`);
   return { cmd, messageId };
-}
-
-/** Puts the properties in their order into the packet, and copies of what are views of the read buffer. */
-function complete(packet: ClientPacket, { properties, willProperties }: Inspected): ClientPacket {
-  if (packet.cmd !== "connect") return properties ? { ...packet, properties } as ClientPacket : packet;
-  const { will, password } = packet;
-  return {
-    ...packet,
-    ...properties && { properties },
-    ...will &&
-      { will: { ...will, payload: Buffer.from(will.payload), ...willProperties && { properties: willProperties } } },
-    ...password && { password: Buffer.from(password) },
-  } as ConnectPacket;
 }

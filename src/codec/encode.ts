@@ -27,7 +27,13 @@ export function withoutReason<P extends ServerPacket>(packet: P): P {
   return { ...packet, properties };
 }
 
+const pingresp = Buffer.from([0xd0, 0]);
+
 function write(packet: ServerPacket, protocolVersion: ProtocolLevel): Uint8Array {
+  if (packet.cmd === "pingresp") return pingresp;
+  if (packet.cmd === "connack" && protocolVersion < 5) { // after a restart of the broker there are thousands at once
+    return Buffer.from([0x20, 2, packet.sessionPresent ? 1 : 0, packet.returnCode!]);
+  }
   const { properties } = packet as { properties?: { readonly authenticationData?: Uint8Array } };
   const data = properties?.authenticationData; // mqtt-packet takes nothing but a Buffer
   const taken = data ? { ...packet, properties: { ...properties, authenticationData: Buffer.from(data) } } : packet;

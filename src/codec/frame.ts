@@ -4,7 +4,7 @@
 import { Buffer } from "node:buffer";
 import { MqttError } from "../errors.ts";
 
-const SMALL = 1024, LARGE = 65_536;
+const SMALL = 512, LARGE = 65_536;
 
 /** A buffer up to this size is kept for a client that goes on sending large packets. */
 const KEPT = 262_144;
@@ -82,18 +82,18 @@ export class FrameReader {
     const size = this.#buffer.length, used = this.#end, kept = used > LARGE ? KEPT : LARGE;
     this.#start = this.#end = 0;
     this.#sparse = used < size / 8 ? this.#sparse + 1 : 0;
-    if (used === size && size < LARGE) this.#buffer = Buffer.allocUnsafeSlow(size * 4);
+    if (used === size && size < LARGE) this.#buffer = Buffer.allocUnsafeSlow(Math.min(size * 4, LARGE));
     else if (size > kept) this.#buffer = Buffer.allocUnsafeSlow(LARGE);
     else if (this.#sparse > PATIENCE && size > SMALL) {
       this.#sparse = 0;
-      this.#buffer = Buffer.allocUnsafeSlow(size / 4);
+      this.#buffer = Buffer.allocUnsafeSlow(Math.max(size / 4, SMALL));
     }
   }
 
   /** The rest of a packet has no room: move it to the front, of a larger buffer where the client fills this one. */
   #makeRoom(): void {
     const rest = this.#buffer.subarray(this.#start, this.#end), size = this.#buffer.length;
-    if (size < LARGE) this.#buffer = Buffer.allocUnsafeSlow(size * 4);
+    if (size < LARGE) this.#buffer = Buffer.allocUnsafeSlow(Math.min(size * 4, LARGE));
     else if (rest.length > size / 2) this.#buffer = Buffer.allocUnsafeSlow(size * 2);
     rest.copy(this.#buffer);
     this.#start = 0;

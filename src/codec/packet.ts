@@ -18,6 +18,8 @@ export interface WillPacket {
 /** CONNECT (section 3.1). */
 export interface ConnectPacket {
   readonly cmd: "connect";
+  /** The name of the protocol (section 3.1.2.1). */
+  readonly protocolId: "MQTT" | "MQIsdp";
   readonly protocolVersion: ProtocolLevel;
   readonly clientId: string;
   readonly clean: boolean;

@@ -2,9 +2,9 @@
 import type { Buffer } from "node:buffer";
 import { MqttError } from "../errors.ts";
 import type { QoS } from "../message.ts";
+import { topicNameFault } from "../topics/filter.ts";
 import type { Frame } from "./frame.ts";
 import type { ProtocolLevel, ReceivedPublish } from "./packet.ts";
-import { requireResponseTopic } from "./inspect.ts";
 import { type Properties, readProperties } from "./properties.ts";
 import { Reader } from "./reader.ts";
 import type { TopicNames } from "./topic_names.ts";
@@ -59,6 +59,13 @@ export function decodePublish(frame: Frame, level: ProtocolLevel, topics: TopicN
   }
   const topic = nameless ? "" : topics.read(bytes, body + 2, topicEnd);
   return new Received(topic, qos as QoS, retain, dup, messageId, properties, bytes, at, end);
+}
+
+/** A response topic is a topic name [MQTT5-3.3.2-14]. */
+export function requireResponseTopic(reader: Reader, properties: Properties | undefined): void {
+  if (properties?.responseTopic === undefined) return;
+  const fault = topicNameFault(properties.responseTopic);
+  if (fault) throw reader.protocolError(`has a faulty response topic: ${fault}`);
 }
 
 function malformed(fault: string): MqttError {

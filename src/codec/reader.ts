@@ -66,10 +66,11 @@ export class Reader {
 
   /** A string: well-formed UTF-8 [MQTT-1.5.3-1] without U+0000 [MQTT-1.5.3-2], the BOM kept [MQTT-1.5.3-3]. */
   string(): string {
-    const bytes = this.binary();
+    const length = this.uint16(), start = this.#take(length), end = start + length;
+    if (isAscii(this.#bytes, start, end)) return this.#bytes.toString("latin1", start, end);
     let text;
     try {
-      text = utf8.decode(bytes);
+      text = utf8.decode(this.#bytes.subarray(start, end));
     } catch {
       throw this.malformed("has a string that is not well-formed UTF-8");
     }
@@ -105,4 +106,10 @@ export class Reader {
     this.#at = at + count;
     return at;
   }
+}
+
+/** Whether these are nothing but ASCII, and no U+0000: most strings are, and need no decoder. */
+function isAscii(bytes: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i]! > 0x7f || bytes[i] === 0) return false;
+  return true;
 }

@@ -15,9 +15,9 @@ const LONGEST_EXPIRY = 0xffff_fffe;
 
 /** Answers a CONNECT. */
 export function connect(connection: Connection, packet: ConnectPacket): void {
-  const { options, connectionCount } = connection.context, method = packet.properties?.authenticationMethod;
+  const { options, open } = connection.context, method = packet.properties?.authenticationMethod;
   const id = connection.claimedId = packet.clientId || assignClientId(connection, packet.clean);
-  if (connectionCount() > options.limits.connections) {
+  if (open.size > options.limits.connections) {
     throw new MqttError("server-unavailable", `There are ${options.limits.connections} connections already`);
   }
   connection.terms = connection.dialect.terms(packet);

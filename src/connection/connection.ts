@@ -26,25 +26,23 @@ import type { Turn } from "../turn.ts";
 import type { Deadline, Deadlines } from "../deadlines.ts";
 import type { Conversation } from "./authenticate.ts";
 import { type ClientTerms, type Dialect, dialects, noTerms } from "./dialect.ts";
-import { type ChunkPool, Outbox } from "./outbox.ts";
+import { Outbox, type OutboxContext, type OutboxOwner } from "./outbox.ts";
 import { Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
 import { IncomingAliases } from "./topic_aliases.ts";
 import type { Trace } from "./trace.ts";
 
 /** What the connections of a broker share. */
-export interface ConnectionContext {
+export interface ConnectionContext extends OutboxContext {
   readonly options: ResolvedOptions;
-  readonly turn: Turn;
   readonly sessions: Sessions;
   readonly deadlines: Deadlines;
   readonly decoder: Decoder;
   readonly encoder: PublishEncoder;
-  readonly pool: ChunkPool;
   readonly trace: Trace;
   readonly report: Report;
-  /** Connections at present. */
-  connectionCount(): number;
+  /** The connections at present. */
+  readonly open: Set<Connection>;
 }
 
 /** How long the other side may take to read the last bytes and to close, in milliseconds. */
@@ -54,9 +52,8 @@ export const LINGER = 1000;
 const HOOK_ROUNDS = 10;
 
 /** The handler of one client. */
-export class Connection implements Link, Holder {
+export class Connection implements Link, Holder, OutboxOwner {
   readonly context: ConnectionContext;
-  readonly remote: string;
   /** Every packet that the client sends; completes with the connection. */
   readonly packets: Source<ClientPacket> = new Source();
   /** How this client's version of MQTT says things. */
@@ -74,52 +71,70 @@ export class Connection implements Link, Holder {
   dueWill: Message | undefined;
   /** The enhanced authentication of this connection, finished or not. */
   authentication: Conversation | undefined;
-  /** Identifiers of QoS 2 messages that came over this connection and await their PUBREL. */
-  readonly underWay: PacketIdSet = new PacketIdSet();
-  /** The topic aliases of the client. */
-  readonly aliases: IncomingAliases;
-
   readonly #stream: ByteStream;
   readonly #sender: Sender;
   readonly #receiver: Receiver;
+  #underWay: PacketIdSet | undefined;
+  #aliases: IncomingAliases | undefined;
   #deadline: Deadline | undefined;
+  /** How many more deadlines a hook may let pass. */
+  #patience = HOOK_ROUNDS;
   #ended = false;
-  #reading: Promise<void> = Promise.resolve();
+  #reading: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(stream: ByteStream, context: ConnectionContext) {
-    const { limits } = context.options;
     this.#stream = stream;
     this.context = context;
-    this.remote = stream.remote;
-    this.aliases = new IncomingAliases(limits.topicAliases);
-    const outbox = new Outbox({
-      turn: context.turn,
-      pool: context.pool,
-      limit: limits.outbox,
-      write: (bytes) => stream.write(bytes),
-      onRoom: () => this.#resume(),
-      onError: (error) => context.turn.run(() => this.close("connection-lost", String(error))),
-    });
-    this.#sender = new Sender(this, outbox);
+    this.#sender = new Sender(this, new Outbox(this, context, context.options.limits.outbox));
     this.#receiver = new Receiver(this, stream, this.#sender);
   }
 
   /** Reads and emits packets until the connection ends. Never rejects. */
   async run(): Promise<void> {
-    const { options, turn } = this.context;
-    const refuse = () => this.refuse(new MqttError("protocol-error", "The client took too long to connect"));
-    this.#expireAfter(options.limits.connectTimeout, refuse);
-    const lost = (detail: string) => turn.run(() => this.close("connection-lost", detail));
-    this.#reading = this.#receiver.read().then(() => lost("End of stream"), (error) => lost(String(error)));
-    await this.#reading;
+    const { options, open } = this.context;
+    this.#expireAfter(options.limits.connectTimeout);
+    this.#reading = this.#receiver.read();
+    try {
+      await this.#reading;
+      this.#lost("End of stream");
+    } catch (error) {
+      this.#lost(String(error));
+    }
     await this.#closed;
+    open.delete(this);
   }
 
-  /** There is room in the outbox again. */
-  #resume(): void {
+  #lost(detail: string): void {
+    this.context.turn.run(() => this.close("connection-lost", detail));
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#stream.write(bytes);
+  }
+
+  roomAgain(): void {
     this.#receiver.resume();
     this.context.turn.run(() => this.session?.resume());
+  }
+
+  writeFailed(error: unknown): void {
+    this.#lost(String(error));
+  }
+
+  /** Address and port of the other side. */
+  get remote(): string {
+    return this.#stream.remote;
+  }
+
+  /** Identifiers of QoS 2 messages that came over this connection and await their PUBREL. */
+  get underWay(): PacketIdSet {
+    return this.#underWay ??= new PacketIdSet();
+  }
+
+  /** The topic aliases of the client. */
+  get aliases(): IncomingAliases {
+    return this.#aliases ??= new IncomingAliases(this.context.options.limits.topicAliases);
   }
 
   /** The client, or its address until it has said who it is. */
@@ -144,25 +159,28 @@ export class Connection implements Link, Holder {
     this.#receiver.limit = this.context.options.limits.packet;
     this.#deadline?.cancel();
     this.#deadline = undefined;
-    const silence = keepAlive * 1.5; // [MQTT-3.1.2-24]
-    if (silence > 0) {
-      this.#expireAfter(silence * 1000, () => this.close("keep-alive-timeout", `No packet within ${silence} s`));
-    }
+    this.#patience = HOOK_ROUNDS;
+    if (keepAlive > 0) this.#expireAfter(keepAlive * 1500); // [MQTT-3.1.2-24]
   }
 
   /** Whole packets have come; mere bytes do not count: they would put off the CONNECT for ever. */
   heard(): void {
-    if (this.client) this.#deadline?.putOff();
+    if (this.client) this.#deadline?.putOff(this.context.turn.now);
   }
 
-  #expireAfter(delay: number, expire: () => void, rounds = HOOK_ROUNDS): void {
+  #expireAfter(delay: number): void {
     this.#deadline = this.context.deadlines.start(delay, () => {
       const { session, authentication } = this;
       const deciding = this.#receiver.waiting || !session && authentication?.running && !authentication.answer;
       // It may be a hook that takes its time, and not the client; but not for ever.
-      if (deciding && rounds > 0) this.#expireAfter(delay, expire, rounds - 1);
-      else this.context.turn.run(expire);
+      if (deciding && this.#patience-- > 0) this.#expireAfter(delay);
+      else this.context.turn.run(() => this.#expire(delay));
     });
+  }
+
+  #expire(delay: number): void {
+    if (this.client) this.close("keep-alive-timeout", `No packet within ${delay / 1000} s`);
+    else this.refuse(new MqttError("protocol-error", "The client took too long to connect"));
   }
 
   /** Refuses the client if it can't take this acceptance [MQTT5-3.1.2-24]. */
@@ -272,7 +290,7 @@ export class Connection implements Link, Holder {
     const { clock } = this.context.options;
     await within(clock, linger, this.#sender.emptied());
     await this.#stream.closeWrite().catch(() => {}); // the stream is somebody else's
-    await within(clock, LINGER, this.#reading);
+    await within(clock, LINGER, this.#reading ?? Promise.resolve());
     try {
       this.#stream.close();
     } catch {

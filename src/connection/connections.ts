@@ -19,14 +19,8 @@ export interface Listener extends AsyncDisposable {
 export class Connections {
   /** Every new connection. */
   readonly opened: Subject<Connection> = new Subject();
-  readonly #open = new Set<Connection>();
   readonly #acceptors = new Set<Acceptor>();
   #closing = false;
-
-  /** How many there are. */
-  get count(): number {
-    return this.#open.size;
-  }
 
   /** Accepts what an acceptor brings. */
   listen(listen: () => Acceptor, context: ConnectionContext): Listener {
@@ -48,19 +42,19 @@ export class Connections {
   }
 
   /** Serves one client to its end. Never rejects. */
-  async accept(stream: ByteStream, context: ConnectionContext): Promise<void> {
-    if (this.#closing) return stream.close();
+  accept(stream: ByteStream, context: ConnectionContext): Promise<void> {
+    if (this.#closing) return Promise.try(() => stream.close());
     const connection = new Connection(stream, context);
-    this.#open.add(connection);
+    context.open.add(connection);
     this.opened.next(connection);
-    await connection.run().finally(() => this.#open.delete(connection));
+    return connection.run();
   }
 
   /** Accepts no more, and ends all connections: what is under way to clients is still sent, for `drain` milliseconds. */
-  async close(drain: number, { turn, options: { clock } }: ConnectionContext): Promise<void> {
+  async close(drain: number, { turn, open, options: { clock } }: ConnectionContext): Promise<void> {
     this.#closing = true;
     for (const acceptor of this.#acceptors) acceptor.close();
-    const connections = [...this.#open];
+    const connections = [...open];
     turn.run(() => {
       for (const connection of connections) connection.close("server-shutting-down", "The broker closes", drain);
     });

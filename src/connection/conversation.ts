@@ -3,7 +3,7 @@
 import type { AckPacket, ClientPacket, DisconnectPacket } from "../codec/packet.ts";
 import { MqttError } from "../errors.ts";
 import type { Message } from "../message.ts";
-import { Observable, type Observer, type OperatorFunction } from "../rx.ts";
+import { Observable, type Observer, type OperatorFunction, Subscriber } from "../rx.ts";
 import type { Session } from "../session/session.ts";
 import { auth } from "./authenticate.ts";
 import { connect } from "./connect.ts";
@@ -17,16 +17,35 @@ const REFUSED = 0x80;
 
 /** Turns the packets of a connection into accepted messages. Never errors: a fault ends the connection instead. */
 export function converse(connection: Connection): OperatorFunction<ClientPacket, Message> {
-  return (packets) =>
-    new Observable((accepted) =>
-      packets.subscribe({
-        next: (packet) => connection.attempt(() => answer(connection, packet, accepted)),
-        complete() {
-          if (connection.dueWill) accepted.next(connection.dueWill); // [MQTT-3.1.2-8]
-          accepted.complete();
-        },
-      })
-    );
+  return (packets) => new Observable((accepted) => packets.subscribe(new Conversation(connection, accepted)));
+}
+
+/** The subscriber by which the operator listens: one object, as there may be 100,000 of them. */
+class Conversation extends Subscriber<ClientPacket> {
+  readonly #connection: Connection;
+  readonly #accepted: Subscriber<Message>;
+
+  constructor(connection: Connection, accepted: Subscriber<Message>) {
+    super(accepted);
+    this.#connection = connection;
+    this.#accepted = accepted;
+  }
+
+  protected override _next(packet: ClientPacket): void {
+    const connection = this.#connection;
+    if (connection.ended) return;
+    try {
+      answer(connection, packet, this.#accepted);
+    } catch (error) {
+      connection.fail(error);
+    }
+  }
+
+  protected override _complete(): void {
+    const { dueWill } = this.#connection;
+    if (dueWill) this.#accepted.next(dueWill); // [MQTT-3.1.2-8]
+    super._complete();
+  }
 }
 
 function answer(connection: Connection, packet: ClientPacket, accepted: Observer<Message>): void {

@@ -71,17 +71,14 @@ export interface Dialect {
 
 const FOREVER = 0xffff_ffff, SUCCESS = 0, NO_SUBSCRIPTION_EXISTED = 0x11, LONGEST_REASON = 1000;
 
+/** Up to 3.1.1 there are two kinds of clients. */
+const clean311: ClientTerms = { ...noTerms, problemInformation: false },
+  kept311 = { ...clean311, sessionExpiry: Infinity };
+
 const mqtt311: Dialect = {
   level: 4,
   name: "MQTT 3.1.1",
-  terms: ({ clean }) => ({
-    receiveMaximum: 65_535,
-    maximumPacketSize: Infinity,
-    topicAliasMaximum: 0,
-    properties: false,
-    problemInformation: false,
-    sessionExpiry: clean ? 0 : Infinity,
-  }),
+  terms: ({ clean }) => clean ? clean311 : kept311,
   keepAlive: (wanted) => wanted,
   receiveMaximum: () => Infinity,
   assignsClientId: (clean) => clean, // [MQTT-3.1.3-6], [MQTT-3.1.3-7]

@@ -29,25 +29,29 @@ export class ChunkPool {
   }
 }
 
-/** What an outbox needs of its surroundings. */
-export interface OutboxOptions {
+/** What the outboxes of a broker share. */
+export interface OutboxContext {
   readonly turn: Turn;
   readonly pool: ChunkPool;
-  /** Bytes above which `full` is true. */
-  readonly limit: number;
+}
+
+/** Whose bytes they are. */
+export interface OutboxOwner {
   /** Writes at least one byte and resolves to how many. */
-  readonly write: (bytes: Uint8Array) => Promise<number>;
+  write(bytes: Uint8Array): Promise<number>;
   /** Called when an outbox that was full has room again. */
-  readonly onRoom: () => void;
+  roomAgain(): void;
   /** Called once when a write fails; nothing is sent after that. */
-  readonly onError: (error: unknown) => void;
+  writeFailed(error: unknown): void;
 }
 
 const nothing = Buffer.alloc(0);
 
 /** The outgoing bytes of one connection. */
 export class Outbox implements Flushable {
-  readonly #options: OutboxOptions;
+  readonly #owner: OutboxOwner;
+  readonly #context: OutboxContext;
+  readonly #limit: number;
   #chunk: Buffer = nothing;
   #length = 0;
   #writing = false;
@@ -56,22 +60,26 @@ export class Outbox implements Flushable {
   #touched = false;
   #broken = false;
   #wasFull = false;
-  #onEmpty: (() => void)[] = [];
+  #onEmpty: (() => void) | undefined;
+  #emptied: Promise<void> | undefined;
 
-  constructor(options: OutboxOptions) {
-    this.#options = options;
+  /** @param limit bytes above which `full` is true */
+  constructor(owner: OutboxOwner, context: OutboxContext, limit: number) {
+    this.#owner = owner;
+    this.#context = context;
+    this.#limit = limit;
   }
 
   /** True while more than the limit is on its way. */
   get full(): boolean {
-    const full = this.#length + this.#leaving > this.#options.limit;
+    const full = this.#length + this.#leaving > this.#limit;
     this.#wasFull ||= full;
     return full;
   }
 
   /** True while twice as much is on its way: acknowledgements have that much room, too. */
   get choked(): boolean {
-    return this.full && this.#length + this.#leaving > this.#options.limit * 2;
+    return this.full && this.#length + this.#leaving > this.#limit * 2;
   }
 
   /** Appends a packet. */
@@ -122,48 +130,49 @@ export class Outbox implements Flushable {
   /** Resolves when everything is written, or can't be. */
   emptied(): Promise<void> {
     if (this.#length + this.#leaving === 0 || this.#broken) return Promise.resolve();
-    return new Promise((resolve) => this.#onEmpty.push(resolve));
+    return this.#emptied ??= new Promise((resolve) => this.#onEmpty = resolve);
   }
 
   #touch(): void {
     if (this.#touched) return;
     this.#touched = true;
-    this.#options.turn.touch(this);
+    this.#context.turn.touch(this);
   }
 
   #reserve(size: number): void {
     if (size <= this.#chunk.length) return;
-    const larger = this.#options.pool.take(size > CHUNK ? Math.max(size, this.#chunk.length * 2) : size);
+    const larger = this.#context.pool.take(size > CHUNK ? Math.max(size, this.#chunk.length * 2) : size);
     larger.set(this.#chunk.subarray(0, this.#length));
-    this.#options.pool.give(this.#chunk);
+    this.#context.pool.give(this.#chunk);
     this.#chunk = larger;
   }
 
   async #write(): Promise<void> {
     this.#writing = true;
     try {
-      while (this.#length > 0) await this.#writeChunk();
+      while (this.#length > 0) {
+        const chunk = this.#chunk, length = this.#leaving = this.#length;
+        this.#chunk = nothing;
+        this.#length = 0;
+        while (this.#leaving > 0) {
+          this.#written(await this.#owner.write(chunk.subarray(length - this.#leaving, length)));
+        }
+        this.#context.pool.give(chunk);
+      }
     } catch (error) {
       this.#broken = true;
       this.#length = this.#leaving = 0;
-      this.#options.onError(error);
+      this.#owner.writeFailed(error);
     }
     this.#writing = false;
-    for (const resolve of this.#onEmpty.splice(0)) resolve();
+    this.#onEmpty?.();
+    this.#onEmpty = this.#emptied = undefined;
   }
 
-  async #writeChunk(): Promise<void> {
-    const chunk = this.#chunk, length = this.#length;
-    this.#chunk = nothing;
-    this.#length = 0;
-    this.#leaving = length;
-    while (this.#leaving > 0) {
-      this.#leaving -= await this.#options.write(chunk.subarray(length - this.#leaving, length));
-      if (this.#wasFull && !this.full) {
-        this.#wasFull = false;
-        this.#options.onRoom();
-      }
-    }
-    this.#options.pool.give(chunk);
+  #written(count: number): void {
+    this.#leaving -= count;
+    if (!this.#wasFull || this.full) return;
+    this.#wasFull = false;
+    this.#owner.roomAgain();
   }
 }

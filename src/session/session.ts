@@ -6,7 +6,7 @@ import type { Message, QoS } from "../message.ts";
 import { InFlight } from "./in_flight.ts";
 import { PacketIdSet } from "./packet_id_set.ts";
 import { Delivery, DeliveryQueue } from "./queue.ts";
-import type { SessionContext } from "./sessions.ts";
+import type { Holder, SessionContext } from "./sessions.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { type Terms, TermsTable } from "./terms.ts";
 
@@ -27,6 +27,8 @@ export class Session {
   readonly clientId: string;
   /** Seconds that the session lasts without a connection; `Infinity` for ever (5.0 section 3.1.2.11.2). */
   expiry: number;
+  /** Who owns its connection; nobody where it has none. */
+  holder: Holder | undefined;
   readonly subscriptions: Subscriptions;
 
   readonly #context: SessionContext;

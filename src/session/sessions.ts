@@ -47,7 +47,6 @@ interface Waiting {
 /** Creates, finds and ends sessions. */
 export class Sessions {
   readonly #sessions = new Map<string, Session>();
-  readonly #holders = new Map<string, Holder>();
   readonly #waiting = new Map<Session, Waiting>();
   readonly #context: SessionContext;
 
@@ -57,16 +56,17 @@ export class Sessions {
 
   /** Hands the session of a client to a new holder; `present` tells whether there was one (section 3.2.2.2). */
   open(clientId: string, clean: boolean, expiry: number, holder: Holder): { session: Session; present: boolean } {
-    this.#holders.get(clientId)?.takeOver();
-    this.#holders.set(clientId, holder);
+    this.#sessions.get(clientId)?.holder?.takeOver();
     const stored = this.#sessions.get(clientId);
     if (stored && !clean) {
       this.#stopWaiting(stored); // with it goes the will [MQTT5-3.1.3-9]
+      stored.holder = holder;
       stored.expiry = expiry;
       return { session: stored, present: true };
     }
     if (stored) this.#end(stored); // [MQTT-3.1.2-6]
     const session = new Session(clientId, expiry, this.#context);
+    session.holder = holder;
     this.#sessions.set(clientId, session);
     return { session, present: false };
   }
@@ -76,7 +76,7 @@ export class Sessions {
    * caller publishes it.
    */
   close(session: Session, will: Will | undefined): Message | undefined {
-    this.#holders.delete(session.clientId);
+    session.holder = undefined;
     session.detach();
     if (session.expiry === 0) {
       this.#end(session);

@@ -47,14 +47,36 @@ async function* accepted(listener: Deno.TcpListener): AsyncGenerator<ByteStream,
 /** A connected socket as a stream. */
 export function tcpStream(conn: Deno.TcpConn): ByteStream {
   conn.setNoDelay(true);
-  const { hostname, port } = conn.remoteAddr;
-  return {
-    remote: withPort(hostname, port),
-    read: (buffer) => conn.read(buffer),
-    write: (bytes) => conn.write(bytes),
-    closeWrite: () => conn.closeWrite().catch(() => {}), // the peer may have reset the connection
-    close: () => closed(conn),
-  };
+  return new TcpStream(conn);
+}
+
+class TcpStream implements ByteStream {
+  readonly #conn: Deno.TcpConn;
+
+  constructor(conn: Deno.TcpConn) {
+    this.#conn = conn;
+  }
+
+  get remote(): string {
+    const { hostname, port } = this.#conn.remoteAddr;
+    return withPort(hostname, port);
+  }
+
+  read(buffer: Uint8Array): Promise<number | null> {
+    return this.#conn.read(buffer);
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#conn.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#conn.closeWrite().catch(() => {}); // the peer may have reset the connection
+  }
+
+  close(): void {
+    closed(this.#conn);
+  }
 }
 
 function closed(resource: { close(): void }): void {

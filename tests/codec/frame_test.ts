@@ -29,7 +29,7 @@ Deno.test("Frames are found wherever the stream is cut in two", () => {
 });
 
 Deno.test("Frames are found in pieces of any size, byte by byte included", () => {
-  for (const size of [1, 2, 3, 7, 128, 1023, 1024, 1025]) {
+  for (const size of [1, 2, 3, 7, 128, 511, 512, 513]) {
     assertEquals(feedAll(new FrameReader(MiB), pieces(stream, [size])), frames, `${size}`);
   }
 });
@@ -104,7 +104,7 @@ for (const body of [0, 98]) { // frames that fill the buffer to its end, and fra
       while (reader.next());
       at += count;
     }
-    assertEquals([...sizes], [1024, 4096, 16_384, 65_536]);
+    assertEquals([...sizes], [512, 2048, 8192, 32_768, 65_536]);
   });
 }
 
@@ -123,7 +123,7 @@ Deno.test("A buffer that grew for a burst becomes small again for a client that 
   feed(reader, burst);
   assertEquals(reader.space().length >= 65_536, true);
   for (let i = 0; i < 100; i++) feed(reader, frameOf(10));
-  assertEquals(reader.space().length, 1024);
+  assertEquals(reader.space().length, 512);
 });
 
 Deno.test("A buffer that grew for a very large packet is given back at once", () => {

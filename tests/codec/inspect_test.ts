@@ -1,16 +1,14 @@
-// The rules that are checked before mqtt-packet reads a packet, each broken in bytes; properties_test.ts has those of
+// The rules that packets other than PUBLISH have to keep, each broken in bytes; properties_test.ts has those of
 // properties.
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Buffer } from "node:buffer";
-import { inspect, type Inspected } from "../../src/codec/inspect.ts";
+import { Decoder } from "../../src/codec/decode.ts";
 import type { ProtocolLevel } from "../../src/codec/packet.ts";
 import { MqttError, type Reason } from "../../src/errors.ts";
+import { decoded } from "../support/frames.ts";
 import { counted, frame, type Part } from "../support/packets.ts";
 
-/** Inspects a frame of fewer than 128 bytes. */
-function inspected(frame: Buffer, level: ProtocolLevel): Inspected {
-  return inspect(frame[0]! >> 4, frame[0]! & 15, frame.subarray(2), level);
-}
+const read = (frame: Buffer, level: ProtocolLevel) => decoded(new Decoder(), frame, level);
 
 type Fault = readonly [rule: string, frame: Buffer, message: string, reason?: Reason];
 
@@ -19,7 +17,7 @@ function refuse(levels: readonly ProtocolLevel[], faults: readonly Fault[]): voi
   for (const level of levels) {
     for (const [rule, frame, message, reason = "malformed-packet"] of faults) {
       Deno.test(`At level ${level}, what is refused is ${rule}`, () => {
-        const error = assertThrows(() => inspected(frame, level), MqttError, message);
+        const error = assertThrows(() => read(frame, level), MqttError, message);
         assertEquals(error.reason, reason);
       });
     }
@@ -217,7 +215,7 @@ const properties = counted(38, "a", "1"), found = { properties: { userProperties
 const willProperties = counted(24, [0, 0, 0, 5]), foundInWill = { willProperties: { willDelayInterval: 5 } };
 
 /** What is right, and the properties that are found on the way. */
-const right: readonly (readonly [what: string, frame: Buffer, found: Inspected])[] = [
+const right: readonly (readonly [what: string, frame: Buffer, found: object])[] = [
   ["a CONNECT", frame(connect, name, 5, 2, keepAlive, properties, "c"), found],
   ["a CONNECT with a password alone", connect5(0x42, "", "p"), {}],
   [
@@ -245,7 +243,10 @@ const right: readonly (readonly [what: string, frame: Buffer, found: Inspected])
 
 for (const [what, frame, found] of right) {
   Deno.test(`At level 5, ${what} breaks no rule`, () => {
-    const { properties, willProperties } = inspected(frame, 5);
-    assertEquals({ ...properties && { properties }, ...willProperties && { willProperties } }, found);
+    const { properties, will } = read(frame, 5);
+    assertEquals(
+      { ...properties && { properties }, ...will?.properties && { willProperties: will.properties } },
+      found,
+    );
   });
 }

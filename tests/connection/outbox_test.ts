@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { ChunkPool, Outbox, type OutboxOptions } from "../../src/connection/outbox.ts";
+import { ChunkPool, Outbox, type OutboxOwner } from "../../src/connection/outbox.ts";
 import { systemClock } from "../../src/clock.ts";
 import { Turn } from "../../src/turn.ts";
 import { settle } from "../support/clock.ts";
@@ -18,16 +18,14 @@ class Scene {
   rooms = 0;
   #pending: PromiseWithResolvers<number> | undefined;
 
-  constructor(options: Partial<OutboxOptions> = {}) {
-    this.outbox = new Outbox({
-      turn: this.turn,
-      pool: new ChunkPool(),
-      limit: 10,
+  constructor(changes: Partial<OutboxOwner> = {}) {
+    const owner: OutboxOwner = {
       write: (bytes) => this.#write(bytes),
-      onRoom: () => this.rooms++,
-      onError: (error) => this.errors.push(error),
-      ...options,
-    });
+      roomAgain: () => void this.rooms++,
+      writeFailed: (error) => void this.errors.push(error),
+      ...changes,
+    };
+    this.outbox = new Outbox(owner, { turn: this.turn, pool: new ChunkPool() }, 10);
   }
 
   #write(bytes: Uint8Array): Promise<number> {
@@ -111,7 +109,7 @@ Deno.test("It is full above its limit, and says once that there is room again", 
 });
 
 Deno.test("What is appended where there is room again goes out behind the rest", async () => {
-  const scene: Scene = new Scene({ onRoom: () => scene.send("more") });
+  const scene: Scene = new Scene({ roomAgain: () => scene.send("more") });
   scene.send("0123456789", "x");
   assertEquals(scene.outbox.full, true);
   await scene.written(5);

@@ -4,7 +4,14 @@ import { eventText, packetText, traceLine } from "../../src/observe/text.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-const connect = { cmd: "connect", clientId: "c", clean: true, keepalive: 60, protocolVersion: 4 } as const;
+const connect = {
+  cmd: "connect",
+  protocolId: "MQTT",
+  clientId: "c",
+  clean: true,
+  keepalive: 60,
+  protocolVersion: 4,
+} as const;
 const publish = {
   cmd: "publish",
   topic: "a/b",
