@@ -2,6 +2,7 @@
 // 1: could not do it).
 import { parseArgs } from "jsr:@std/cli@^1/parse-args";
 import { type Broker, createBroker } from "./broker.ts";
+import { Lines } from "./observe/lines.ts";
 import { type LogLevel, logLevels, logTo } from "./observe/log.ts";
 import { traceLine } from "./observe/text.ts";
 import { VERSION } from "./version.ts";
@@ -50,8 +51,9 @@ async function run(args: readonly string[]): Promise<void> {
   using _signals = onSignals(stop);
   console.log(startLine(listen(broker, settings), settings));
   // The log starts behind that line: where listening fails, the fault is the only one.
-  broker.events.subscribe(logTo((line) => console.error(line), settings.logLevel));
-  if (settings.trace) broker.packets.subscribe((trace) => console.log(traceLine(trace)));
+  const log = new Lines(console.error), packets = new Lines(console.log);
+  broker.events.subscribe(logTo(log.add, settings.logLevel));
+  if (settings.trace) broker.packets.subscribe((trace) => packets.add(traceLine(trace)));
   await broker.closed;
 }
 

@@ -81,7 +81,7 @@ function welcome(
   const { sessions, options: { limits }, report } = connection.context, { clean, will } = packet;
   const expiry = Math.min(connection.terms.sessionExpiry, limits.sessionExpiry);
   const keepAlive = connection.dialect.keepAlive(packet.keepalive, limits.keepAlive);
-  const about = details(connection, packet, client, expiry, keepAlive, data);
+  const about = connection.terms.properties ? details(connection, packet, client, expiry, keepAlive, data) : {};
   connection.requireRoom(connection.dialect.connack(false, about)); // while nothing has happened yet
   const { session, present } = sessions.open(client.id, clean, expiry, connection);
   if (will) {

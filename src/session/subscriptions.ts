@@ -7,7 +7,7 @@ import { Subscription, type SubscriptionOptions } from "./subscription.ts";
 export class Subscriptions {
   readonly #session: Session;
   readonly #context: SessionContext;
-  readonly #byFilter = new Map<string, Subscription>();
+  #byFilter: Map<string, Subscription> | undefined;
 
   constructor(session: Session, context: SessionContext) {
     this.#session = session;
@@ -16,9 +16,9 @@ export class Subscriptions {
 
   /** Subscribes, or replaces the subscription with the same filter without a gap [MQTT-3.8.4-3]. True where it is new. */
   set(filter: string, options: SubscriptionOptions): boolean {
-    const former = this.#byFilter.get(filter), group = this.#context.groups.get(filter);
+    const all = this.#byFilter ??= new Map(), former = all.get(filter), group = this.#context.groups.get(filter);
     const subscription = new Subscription(this.#session, options, group);
-    this.#byFilter.set(filter, subscription);
+    all.set(filter, subscription);
     if (group) group.add(subscription);
     else this.#context.index.add(filter, subscription);
     if (former) this.#remove(filter, former);
@@ -27,16 +27,16 @@ export class Subscriptions {
 
   /** Deletes the subscription with exactly this filter; what has been queued for it stays [MQTT-3.10.4-1..3]. */
   delete(filter: string): boolean {
-    const subscription = this.#byFilter.get(filter);
+    const subscription = this.#byFilter?.get(filter);
     if (!subscription) return false;
-    this.#byFilter.delete(filter);
+    this.#byFilter!.delete(filter);
     this.#remove(filter, subscription);
     return true;
   }
 
   /** Deletes them all. */
   clear(): void {
-    for (const filter of [...this.#byFilter.keys()]) this.delete(filter);
+    for (const filter of [...this.#byFilter?.keys() ?? []]) this.delete(filter);
   }
 
   #remove(filter: string, subscription: Subscription): void {
