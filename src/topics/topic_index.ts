@@ -9,12 +9,42 @@ const CACHE_WEIGHT = 1_000_000, ANSWER_WEIGHT = 20;
 /** Longer topics are not cached. */
 const LONGEST_CACHED = 256;
 
+/** A level. Most have one child or none, and one subscriber: the tables for more are made when they are needed. */
 class Node<S> {
-  readonly children = new Map<string, Node<S>>();
-  readonly subscribers = new Set<S>();
+  children: Map<string, Node<S>> | undefined;
+  #first: S | undefined;
+  #others: Set<S> | undefined;
 
   get empty(): boolean {
-    return this.children.size === 0 && this.subscribers.size === 0;
+    return !this.children && this.#first === undefined && !this.#others;
+  }
+
+  child(level: string): Node<S> {
+    const children = this.children ??= new Map();
+    let child = children.get(level);
+    if (!child) children.set(level, child = new Node());
+    return child;
+  }
+
+  deleteChild(level: string): void {
+    this.children!.delete(level);
+    if (this.children!.size === 0) this.children = undefined;
+  }
+
+  add(subscriber: S): void {
+    if (this.#first === undefined) this.#first = subscriber;
+    else if (this.#first !== subscriber) (this.#others ??= new Set()).add(subscriber);
+  }
+
+  delete(subscriber: S): void {
+    if (this.#first === subscriber) this.#first = undefined;
+    else if (this.#others?.delete(subscriber) && this.#others.size === 0) this.#others = undefined;
+  }
+
+  /** Not `push(...others)`: a hundred thousand subscribers of one filter would be as many arguments. */
+  appendTo(list: S[]): void {
+    if (this.#first !== undefined) list.push(this.#first);
+    if (this.#others) { for (const subscriber of this.#others) list.push(subscriber); }
   }
 }
 
@@ -32,12 +62,8 @@ export class TopicIndex<S, Route> {
   /** Adds a subscriber; the filter must be valid. */
   add(filter: string, subscriber: S): void {
     let node = this.#root;
-    for (const level of filter.split("/")) {
-      let child = node.children.get(level);
-      if (!child) node.children.set(level, child = new Node());
-      node = child;
-    }
-    node.subscribers.add(subscriber);
+    for (const level of filter.split("/")) node = node.child(level);
+    node.add(subscriber);
     this.#forget(filter);
   }
 
@@ -45,13 +71,13 @@ export class TopicIndex<S, Route> {
   delete(filter: string, subscriber: S): void {
     const path = [this.#root], levels = filter.split("/");
     for (const level of levels) {
-      const child = path.at(-1)!.children.get(level);
+      const child = path.at(-1)!.children?.get(level);
       if (!child) return;
       path.push(child);
     }
-    path.at(-1)!.subscribers.delete(subscriber);
+    path.at(-1)!.delete(subscriber);
     for (let depth = levels.length; depth > 0 && path[depth]!.empty; depth--) {
-      path[depth - 1]!.children.delete(levels[depth - 1]!);
+      path[depth - 1]!.deleteChild(levels[depth - 1]!);
     }
     this.#forget(filter);
   }
@@ -90,21 +116,16 @@ export class TopicIndex<S, Route> {
     for (let step = pending.pop(); step; step = pending.pop()) {
       const { node, depth } = step;
       const hidden = depth === 0 && topic.startsWith("$"); // from wildcards [MQTT-4.7.2-1]
-      const rest = hidden ? undefined : node.children.get("#");
-      if (rest) append(found, rest.subscribers);
+      const { children } = node, wild = hidden ? undefined : children;
+      wild?.get("#")?.appendTo(found);
       if (depth === levels.length) {
-        append(found, node.subscribers);
+        node.appendTo(found);
         continue;
       }
-      const any = hidden ? undefined : node.children.get("+"), exact = node.children.get(levels[depth]!);
+      const any = wild?.get("+"), exact = children?.get(levels[depth]!);
       if (any) pending.push({ node: any, depth: depth + 1 });
       if (exact) pending.push({ node: exact, depth: depth + 1 });
     }
     return found;
   }
-}
-
-/** Not `push(...more)`: a hundred thousand subscribers of one filter would be as many arguments. */
-function append<S>(list: S[], more: Iterable<S>): void {
-  for (const item of more) list.push(item);
 }
