@@ -1,9 +1,11 @@
 // The whole system on one page. Connections are streams of packets; the broker merges what they publish, composes the user's
 // operators between `published` and `routed`, and hands what is routed, through an index by topic filter, to the sessions of its
 // clients and to the observers in its own process.
+import { timeOfDay } from "./clock.ts";
 import { Decoder } from "./codec/decode.ts";
 import { PublishEncoder } from "./codec/encode.ts";
 import type { MessageProperties } from "./codec/properties.ts";
+import { Admission } from "./connection/admission.ts";
 import type { ConnectionContext } from "./connection/connection.ts";
 import { Connections, type Listener } from "./connection/connections.ts";
 import { converse } from "./connection/conversation.ts";
@@ -13,6 +15,8 @@ import { Deadlines } from "./deadlines.ts";
 import { MqttError } from "./errors.ts";
 import type { BrokerEvent } from "./events.ts";
 import { Journal } from "./journal.ts";
+import type { LedgerEntry, LedgerQuery } from "./ledger.ts";
+import { Memory } from "./memory.ts";
 import {
   Message,
   ownProperties,
@@ -62,7 +66,7 @@ export class Broker implements AsyncDisposable {
   readonly closed: Promise<void>;
 
   readonly #options: ResolvedOptions;
-  readonly #journal = new Journal();
+  readonly #journal: Journal;
   readonly #trace = new Trace();
   readonly #router: Router;
   readonly #turn: Turn;
@@ -80,14 +84,16 @@ export class Broker implements AsyncDisposable {
   /** Use {@linkcode createBroker}. */
   constructor(options: BrokerOptions) {
     const { routing, limits, clock, signal } = this.#options = resolveOptions(options);
-    const { report } = this.#journal, turn = this.#turn = new Turn(clock), deadlines = new Deadlines(clock);
-    this.#retained = new RetainedMessages(deadlines);
+    const turn = this.#turn = new Turn(clock), deadlines = new Deadlines(clock), memory = new Memory(limits.memory);
+    const { report } = this.#journal = new Journal(turn, () => timeOfDay(clock));
+    this.#retained = new RetainedMessages({ deadlines, memory, limits });
     this.#router = new Router(routing, report, (message) => this.#deliver(message));
     const sessions = new Sessions({
       index: this.#index,
       groups: this.#groups,
       retained: this.#retained,
       limits,
+      memory,
       report,
       deadlines,
       turn,
@@ -100,10 +106,11 @@ export class Broker implements AsyncDisposable {
       deadlines,
       decoder: new Decoder(),
       encoder: new PublishEncoder(),
-      pool: new ChunkPool(),
+      pool: new ChunkPool(memory),
       trace: this.#trace,
       report,
-      open: new Set(),
+      retained: this.#retained,
+      admission: new Admission(limits, memory),
     };
     this.#compose();
     this.published = this.#journal.guard(this.#router.published);
@@ -125,8 +132,17 @@ export class Broker implements AsyncDisposable {
 
   /** The end of the flow: a routed message reaches those whose topic filter matches. */
   #deliver(message: Message): void {
-    this.#retained.update(message);
+    if (!this.#retained.update(message)) {
+      this.#journal.report({
+        type: "dropped",
+        client: undefined,
+        topic: message.topic,
+        reason: "retained-full",
+        count: 1,
+      });
+    }
     const subscribers = this.#index.match(message.topic);
+    this.#turn.delivers(subscribers.length);
     for (let i = 0; i < subscribers.length; i++) this.#hand(message, subscribers[i]!);
   }
 
@@ -192,6 +208,28 @@ export class Broker implements AsyncDisposable {
     const ended = this.#turn.ended();
     this.#router.incoming.next(new Message({ ...fields, acceptedAt: this.#turn.now }));
     return ended;
+  }
+
+  /**
+   * Why something did not arrive: the latest losses, refusals and faults that concern a client or a topic, latest first.
+   *
+   * @param query the client that missed something, the topic that it was about, or both; default: everything that is known
+   * @throws {TypeError} where the topic is not a valid topic filter (section 4.7)
+   *
+   * @example
+   * ```ts
+   * import { createBroker } from "@brook/mqtt";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using broker = createBroker({ limits: { retainedMessages: 0 } });
+   * await broker.publish("home/lamp", "on", { retain: true });
+   * const [loss] = broker.why({ topic: "home/#" });
+   * assertEquals([loss?.topic, loss?.reason, loss?.count], ["home/lamp", "retained-full", 1]);
+   * ```
+   */
+  why(query: LedgerQuery = {}): readonly LedgerEntry[] {
+    this.#journal.flush();
+    return this.#journal.ledger.find(query);
   }
 
   /**

@@ -2,9 +2,12 @@
 // 1: could not do it).
 import { parseArgs } from "jsr:@std/cli@^1/parse-args";
 import { type Broker, createBroker } from "./broker.ts";
+import { isLoss } from "./ledger.ts";
 import { Lines } from "./observe/lines.ts";
 import { type LogLevel, logLevels, logTo } from "./observe/log.ts";
-import { traceLine } from "./observe/text.ts";
+import { eventText, traceLine } from "./observe/text.ts";
+import { type Limits, ranges, resolveOptions } from "./options.ts";
+import { isOverloadPolicy, overloadPolicies, type OverloadPolicy } from "./overload.ts";
 import { VERSION } from "./version.ts";
 
 const HELP = `Brook ${VERSION}: an MQTT broker. Serves MQTT 5.0, 3.1.1 and 3.1 over TCP.
@@ -14,7 +17,10 @@ Usage: deno run --allow-net mod.ts [options]
       --host HOST        address to listen on (default 127.0.0.1: this machine only)
   -p, --port PORT        port to listen on, 0 for any free one (default 1883)
       --allow-anonymous  let everybody connect without a password, also from other machines
-      --trace            print every packet of every client, in (->) and out (<-)
+      --trace            print every packet of every client, in (->) and out (<-), and every loss (!!)
+      --limit NAME=VALUE set a limit, such as packet=64KiB; can be repeated. There are
+${limitLines()}
+      --overload POLICY  what happens to messages that find a client's queue full: ${overloadPolicies.join(", ")}
       --log-level LEVEL  ${logLevels.join(", ")} (default info)
   -v, --version          print the version
   -h, --help             print this`;
@@ -28,6 +34,8 @@ interface Settings {
   readonly allowAnonymous: boolean;
   readonly trace: boolean;
   readonly logLevel: LogLevel;
+  readonly limits: Limits;
+  readonly overload: OverloadPolicy;
 }
 
 /** Runs the command and, where it fails, exits with a status. */
@@ -47,13 +55,17 @@ async function run(args: readonly string[]): Promise<void> {
   if (flags.version) return console.log(VERSION);
   const settings = settingsOf(flags);
   const stop = new AbortController();
-  await using broker = createBroker({ signal: stop.signal });
+  const { limits, overload } = settings;
+  await using broker = createBroker({ signal: stop.signal, limits, overload });
   using _signals = onSignals(stop);
   console.log(startLine(listen(broker, settings), settings));
   // The log starts behind that line: where listening fails, the fault is the only one.
   const log = new Lines(console.error), packets = new Lines(console.log);
   broker.events.subscribe(logTo(log.add, settings.logLevel));
-  if (settings.trace) broker.packets.subscribe((trace) => packets.add(traceLine(trace)));
+  if (settings.trace) {
+    broker.packets.subscribe((trace) => packets.add(traceLine(trace)));
+    broker.events.subscribe((event) => isLoss(event) && packets.add(`!! ${eventText(event)}`));
+  }
   await broker.closed;
 }
 
@@ -63,7 +75,8 @@ function parse(args: readonly string[]) {
   };
   const flags = parseArgs([...args], {
     boolean: ["allow-anonymous", "trace", "version", "help"],
-    string: ["host", "port", "log-level"],
+    string: ["host", "port", "log-level", "limit", "overload"],
+    collect: ["limit"],
     alias: { h: "help", p: "port", v: "version" },
     unknown,
   });
@@ -85,6 +98,8 @@ function settingsOf(flags: ReturnType<typeof parse>): Settings {
     allowAnonymous,
     trace: flags.trace,
     logLevel: logLevelOf(flags["log-level"]),
+    limits: limitsOf(flags.limit),
+    overload: overloadOf(flags.overload),
   };
 }
 
@@ -98,6 +113,43 @@ function logLevelOf(text = "info"): LogLevel {
   const level = logLevels.find((level) => level === text);
   if (!level) throw new UsageError(`${found("log-level", text)}: there are ${logLevels.join(", ")}`);
   return level;
+}
+
+function overloadOf(text = "drop-newest"): OverloadPolicy {
+  if (!isOverloadPolicy(text)) {
+    throw new UsageError(`${found("overload", text)}: there are ${overloadPolicies.join(", ")}`);
+  }
+  return text;
+}
+
+/** Limits as they are written: a number, a size such as 64KiB, or "none". */
+function limitsOf(texts: readonly string[]): Limits {
+  const limits = Object.fromEntries(texts.map((text) => {
+    const [, name, value] = /^(\w+)=(\S+)$/.exec(text) ?? [];
+    if (!name || !value) {
+      throw new UsageError(`${found("limit", text)}: it needs a name and a value, such as packet=64KiB`);
+    }
+    return [name, value === "none" ? Infinity : /^\d+$/.test(value) ? Number(value) : value];
+  }));
+  try {
+    resolveOptions({ limits });
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+  return limits;
+}
+
+/** The limits and their defaults, a few a line. */
+function limitLines(): string {
+  const all = Object.entries(ranges).map(([name, [standard]]) =>
+    `${name}=${standard === Infinity ? "none" : standard}`
+  );
+  const lines = [""];
+  for (const one of all) {
+    if (lines.at(-1)!.length + one.length > 78) lines.push("");
+    lines[lines.length - 1] += ` ${one}`;
+  }
+  return lines.map((line) => `                        ${line}`).join("\n");
 }
 
 function found(flag: string, text: string): string {

@@ -7,6 +7,8 @@
 export interface Clock {
   /** The current time in milliseconds; only differences count. */
   now(): number;
+  /** What `now()` counts from, in milliseconds since 1970; default: worked out from the machine's time of day. */
+  readonly origin?: number;
   /** Calls `callback` once after `delay` milliseconds; the result cancels that. */
   schedule(callback: () => void, delay: number): () => void;
 }
@@ -14,11 +16,17 @@ export interface Clock {
 /** The clock of the machine: not its time of day, which is set back now and then. */
 export const systemClock: Clock = {
   now: () => performance.now(),
+  origin: performance.timeOrigin,
   schedule(callback, delay) {
     const timer = setTimeout(callback, delay);
     return () => clearTimeout(timer);
   },
 };
+
+/** The time of day by a clock. */
+export function timeOfDay(clock: Clock): Date {
+  return new Date(clock.origin === undefined ? Date.now() : clock.origin + clock.now());
+}
 
 /** Resolves after `delay` milliseconds of `clock`, or as soon as `sooner` settles: it never rejects. */
 export function within(clock: Clock, delay: number, sooner: Promise<unknown>): Promise<void> {

@@ -18,18 +18,28 @@ export type DisconnectReason = "disconnect" | "connection-lost" | Reason;
  * Why a message was not delivered:
  *
  * - `queue-full`: the session's queue has reached its limit
+ * - `memory-full`: the broker holds as much as its limit of memory permits
+ * - `superseded`: a newer message of the topic has come while it was waiting (policy `latest-per-topic`)
  * - `client-offline`: a message of QoS 0 for a session without a connection
  * - `session-ended`: the session ended before its queue was delivered
  * - `expired`: its message expiry interval had passed
  * - `packet-too-large`: for the client, as that said when it connected
+ * - `connection-lost`: it was on its way, at QoS 0, when the connection ended
+ * - `refused-by-client`: the client has answered with a reason code that says no (5.0 section 4.4)
+ * - `retained-full`: the limit of retained messages is reached: it was delivered, and not retained
  * - `routing-ended`: a routing stage has completed and takes no more messages
  */
 export type DropReason =
   | "queue-full"
+  | "memory-full"
+  | "superseded"
   | "client-offline"
   | "session-ended"
   | "expired"
   | "packet-too-large"
+  | "connection-lost"
+  | "refused-by-client"
+  | "retained-full"
   | "routing-ended";
 
 /** One thing that happened; `type` tells which. */
@@ -73,6 +83,7 @@ export type BrokerEvent =
     readonly topic: string;
     readonly reason: Reason;
   }
+  /** Messages of one topic, client and reason that are dropped in one turn are one event. */
   | {
     readonly type: "dropped";
     /** The client that did not get it; `undefined` where no single client is concerned. */
@@ -95,7 +106,7 @@ export type BrokerEvent =
    */
   | {
     readonly type: "hook-error";
-    readonly hook: "authenticate" | "authorize" | "authentication" | "responseInformation";
+    readonly hook: "authenticate" | "authorize" | "authentication" | "responseInformation" | "overload";
     readonly error: unknown;
   }
   | { readonly type: "closed" };

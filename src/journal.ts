@@ -1,22 +1,35 @@
-// What has happened: every event of the broker, told in order and counted. Also what the observables that the broker hands out
-// are guarded with, because the failure of an observer is such an event.
+// What has happened: every event of the broker, told in order, counted, and kept for a while where it explains a loss. Losses of one
+// kind are gathered to the end of the turn: a flood of them must not become a flood of events. Also what the observables that the
+// broker hands out are guarded with, because the failure of an observer is such an event.
 import { type BrokerEvent, counterOf } from "./events.ts";
+import { Ledger } from "./ledger.ts";
 import { GuardedObservable } from "./operators/guarded.ts";
 import { serialize } from "./operators/serialize.ts";
 import { type Observable, Subject } from "./rx.ts";
+import type { Flushable, Turn } from "./turn.ts";
+
+type Drop = Extract<BrokerEvent, { type: "dropped" }>;
 
 /** The events of one broker. */
-export class Journal {
+export class Journal implements Flushable {
   readonly events: Observable<BrokerEvent>;
+  readonly ledger: Ledger;
+  readonly #turn: Turn;
   readonly #happened = new Subject<BrokerEvent>();
   readonly #told = new Subject<BrokerEvent>();
   readonly #counters = new Map<string, number>();
+  /** The drops of this turn by client, topic and reason. */
+  readonly #drops = new Map<string, Drop & { count: number }>();
 
-  constructor() {
+  /** @param now tells the time of day */
+  constructor(turn: Turn, now: () => Date = () => new Date()) {
+    this.#turn = turn;
+    this.ledger = new Ledger(now);
     this.#happened.pipe(serialize()).subscribe(this.#told); // what an event leads to comes behind it
     // An observer of the events that fails hears of its own failure: were it told each time, that would go on for ever.
     this.events = new GuardedObservable(
-      (error, again) => this.#note({ type: "observer-error", error }, again),
+      (error, again) =>
+        again ? this.#count({ type: "observer-error", error }) : this.#tell({ type: "observer-error", error }),
       (observer) => this.#told.subscribe(observer),
     );
   }
@@ -27,7 +40,19 @@ export class Journal {
   }
 
   /** Notes an event. */
-  readonly report = (event: BrokerEvent): void => this.#note(event, false);
+  readonly report = (event: BrokerEvent): void => {
+    if (event.type === "dropped") return this.#gather(event);
+    this.flush();
+    this.#tell(event);
+  };
+
+  /** Tells of the drops. */
+  flush(): void {
+    if (this.#drops.size === 0) return;
+    const drops = [...this.#drops.values()];
+    this.#drops.clear();
+    for (const drop of drops) this.#tell(drop);
+  }
 
   /** The same observable, whose observers can't harm anybody by throwing. */
   guard<T>(source: Observable<T>): Observable<T> {
@@ -37,12 +62,27 @@ export class Journal {
 
   /** Tells that no more will happen. */
   close(): void {
+    this.flush();
     this.#happened.complete();
   }
 
-  #note(event: BrokerEvent, onlyCount: boolean): void {
+  #gather(drop: Drop): void {
+    if (this.#drops.size === 0) this.#turn.touch(this);
+    const { reason, client = "\0", topic = "\0" } = drop,
+      key = `${reason}\0${client}\0${topic}`,
+      known = this.#drops.get(key);
+    if (known) known.count += drop.count;
+    else this.#drops.set(key, { ...drop });
+  }
+
+  #tell(event: BrokerEvent): void {
+    this.#count(event);
+    this.ledger.note(event);
+    this.#happened.next(event);
+  }
+
+  #count(event: BrokerEvent): void {
     const key = counterOf(event);
     this.#counters.set(key, (this.#counters.get(key) ?? 0) + ("count" in event ? event.count : 1));
-    if (!onlyCount) this.#happened.next(event);
   }
 }

@@ -98,6 +98,12 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
   readonly properties: MessageProperties | undefined;
   /** When the broker accepted it, in milliseconds of the broker's clock. */
   readonly acceptedAt: number | undefined;
+  /**
+   * How many queues and clients hold it (memory.ts).
+   *
+   * @internal
+   */
+  holders = 0;
   readonly #filter: string | undefined;
   /** Where the payload lies while it is not this message's own. */
   #lent: Lent | undefined;
@@ -131,6 +137,15 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
   /** The length of the payload in bytes. */
   get size(): number {
     return this.#lent ? this.#lent.end - this.#lent.start : this.payload.length;
+  }
+
+  /**
+   * About how many bytes it takes.
+   *
+   * @internal
+   */
+  get weight(): number {
+    return this.size + this.topic.length + (this.properties ? sizeOfProperties(this.properties) : 0);
   }
 
   /**
@@ -207,6 +222,15 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
   with(changes: Partial<MessageFields>): Message {
     return new Message({ ...fieldsOf(this.keep()), ...changes });
   }
+}
+
+/** What a user property takes beside its characters, in bytes: otherwise empty ones would be free. */
+const PAIR = 64;
+
+function sizeOfProperties(properties: MessageProperties): number {
+  const { contentType = "", responseTopic = "", correlationData = [], userProperties = [] } = properties;
+  const user = userProperties.reduce((sum, [name, value]) => sum + PAIR + name.length + value.length, 0);
+  return contentType.length + responseTopic.length + correlationData.length + user;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Authenticate, Authorize, ClientInfo } from "./access/access.ts";
 import type { AuthenticationMethod } from "./access/authentication.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Message } from "./message.ts";
+import { type ChooseOverload, isOverloadPolicy, overloadPolicies, type OverloadPolicy } from "./overload.ts";
 import type { OperatorFunction } from "./rx.ts";
 
 /** A number of bytes, or text such as `"64KiB"` or `"1MiB"`. */
@@ -15,6 +16,8 @@ export type RoutingOperator = OperatorFunction<Message, Message>;
 export interface Limits {
   /** Connections at a time. Default 100,000; from 1. */
   readonly connections?: number;
+  /** Connections at a time from one address. Default: no limit; from 1. */
+  readonly connectionsPerAddress?: number;
   /** Milliseconds from the connection to its CONNECT. Default 10,000; from 1. */
   readonly connectTimeout?: number;
   /**
@@ -47,6 +50,21 @@ export interface Limits {
   readonly sessionExpiry?: number;
   /** Levels of a topic name or filter. Default 200; 1 to 65,536. */
   readonly topicLevels?: number;
+  /** Bytes of a topic name or filter. Default 65,535, which is what MQTT permits; from 1. */
+  readonly topicLength?: Size;
+  /** Subscriptions of one client. Default 10,000; from 1. */
+  readonly subscriptions?: number;
+  /** Messages that one client may publish in a second, also at once. Default: no limit; from 1. */
+  readonly publishRate?: number;
+  /** Retained messages. Default 1,000,000; from 0. */
+  readonly retainedMessages?: number;
+  /** Bytes of the retained messages. Default 256 MiB; from 0. */
+  readonly retainedBytes?: Size;
+  /**
+   * Bytes that the broker holds for all its clients: messages that wait, are under way or retained, and what is on its way to
+   * sockets. New connections are refused first, from 80 % on; beyond the limit nothing more is queued. Default 1 GiB; from 1 MiB.
+   */
+  readonly memory?: Size;
 }
 
 /** What `createBroker` takes; everything has a default. */
@@ -67,6 +85,8 @@ export interface BrokerOptions {
   readonly validatePayloadFormat?: boolean;
   /** How much a client may ask of the broker; each limit has a default. */
   readonly limits?: Limits;
+  /** What happens to messages that find the queue of their session full, for all subscriptions or for each; default `drop-newest`. */
+  readonly overload?: OverloadPolicy | ChooseOverload;
   /** Closes the broker when aborted. */
   readonly signal?: AbortSignal;
   /** Where time comes from; default: the machine's clock. */
@@ -80,7 +100,7 @@ export type ResolvedLimits = Readonly<Record<keyof Limits, number>>;
 export type ResolvedOptions =
   & Required<Pick<BrokerOptions, "routing" | "clock" | "authenticationMethods" | "validatePayloadFormat">>
   & { readonly [name in "authenticate" | "authorize" | "responseInformation" | "signal"]: BrokerOptions[name] }
-  & { readonly limits: ResolvedLimits };
+  & { readonly limits: ResolvedLimits; readonly overload: ChooseOverload };
 
 const MiB = 1024 * 1024;
 
@@ -88,11 +108,20 @@ const MiB = 1024 * 1024;
 const LARGEST_PACKET = 268_435_460;
 
 /** The limits that are sizes in bytes: only these may be text. */
-const sizes: readonly (keyof Limits)[] = ["connectPacket", "packet", "queuedBytes", "outbox"];
+const sizes: readonly (keyof Limits)[] = [
+  "connectPacket",
+  "packet",
+  "queuedBytes",
+  "outbox",
+  "topicLength",
+  "retainedBytes",
+  "memory",
+];
 
 /** Default, least and greatest value of each limit. */
-const ranges: { readonly [name in keyof ResolvedLimits]: readonly [number, number, number] } = {
+export const ranges: { readonly [name in keyof ResolvedLimits]: readonly [number, number, number] } = {
   connections: [100_000, 1, Infinity],
+  connectionsPerAddress: [Infinity, 1, Infinity],
   connectTimeout: [10_000, 1, Infinity],
   connectPacket: [64 * 1024, 64, LARGEST_PACKET],
   packet: [MiB, 64, LARGEST_PACKET],
@@ -105,6 +134,12 @@ const ranges: { readonly [name in keyof ResolvedLimits]: readonly [number, numbe
   keepAlive: [Infinity, 1, Infinity],
   sessionExpiry: [Infinity, 0, Infinity],
   topicLevels: [200, 1, 65_536],
+  topicLength: [65_535, 1, 65_535],
+  subscriptions: [10_000, 1, Infinity],
+  publishRate: [Infinity, 1, Infinity],
+  retainedMessages: [1_000_000, 0, Infinity],
+  retainedBytes: [256 * MiB, 0, Infinity],
+  memory: [1024 * MiB, MiB, Infinity],
 };
 
 const optionNames: readonly (keyof BrokerOptions)[] = [
@@ -115,6 +150,7 @@ const optionNames: readonly (keyof BrokerOptions)[] = [
   "responseInformation",
   "validatePayloadFormat",
   "limits",
+  "overload",
   "signal",
   "clock",
 ];
@@ -129,7 +165,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
   requireKnown("option", options, optionNames);
   const { routing = [], limits = {}, clock = systemClock, authenticationMethods = {}, validatePayloadFormat = false } =
     options;
-  const { authenticate, authorize, responseInformation, signal } = options;
+  const { authenticate, authorize, responseInformation, signal, overload = "drop-newest" } = options;
   for (const [name, group] of Object.entries({ limits, authenticationMethods })) {
     if (typeof group !== "object" || group === null) throw new TypeError(`Option "${name}" is not an object`);
   }
@@ -142,6 +178,9 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
   }
   if (typeof validatePayloadFormat !== "boolean") {
     throw new TypeError('Option "validatePayloadFormat" is not a boolean');
+  }
+  if (typeof overload !== "function" && !isOverloadPolicy(overload)) {
+    throw new TypeError(`Option "overload" is none of ${overloadPolicies.join(", ")}, nor a function that chooses one`);
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError('Option "signal" is not an AbortSignal');
@@ -157,6 +196,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     responseInformation,
     validatePayloadFormat,
     limits: resolveLimits(limits),
+    overload: typeof overload === "function" ? overload : () => overload,
     signal,
     clock,
   };

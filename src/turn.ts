@@ -4,6 +4,9 @@
 // starts on its own, such as a user's delayed message, opens a turn that ends with the current microtasks.
 import type { Clock } from "./clock.ts";
 
+/** How many deliveries are made before the clock is looked at. */
+const HEAVY = 1000;
+
 /** Something with bytes to send. */
 export interface Flushable {
   /** Starts to write what was collected. Must not throw. */
@@ -16,6 +19,8 @@ export class Turn {
   #now: number | undefined;
   #running = false;
   #scheduled = false;
+  /** Deliveries since the clock was looked at. */
+  #deliveries = 0;
   #touched: Flushable[] = [];
   #waiting: (() => void)[] = [];
 
@@ -30,6 +35,18 @@ export class Turn {
       this.#schedule();
     }
     return this.#now;
+  }
+
+  /** Notes that so many deliveries are made. */
+  delivers(count: number): void {
+    this.#deliveries += count;
+  }
+
+  /** True once after every so many deliveries: whoever goes on working had better look at the clock. */
+  get heavy(): boolean {
+    if (this.#deliveries < HEAVY) return false;
+    this.#deliveries = 0;
+    return true;
   }
 
   /** Does the work and ends the turn; within another turn, it becomes a part of that. */

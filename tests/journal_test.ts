@@ -1,7 +1,9 @@
 import { assertEquals } from "@std/assert";
 import type { BrokerEvent } from "../src/events.ts";
+import { systemClock } from "../src/clock.ts";
 import { Journal } from "../src/journal.ts";
 import { map, Subject, tap } from "../src/rx.ts";
+import { Turn } from "../src/turn.ts";
 
 const closed = { type: "closed" } as const, listening = { type: "listening", address: "here" } as const;
 
@@ -19,16 +21,35 @@ function failing(): never {
 
 /** A journal, and the types of what it has told. */
 function newJournal() {
-  const journal = new Journal(), told: string[] = [];
+  const journal = new Journal(new Turn(systemClock)), told: string[] = [];
   return { journal, told, counters: () => Object.fromEntries(journal.counters) };
 }
 
-Deno.test("Events are counted by type and reason, several losses at once as so many, whoever listens", () => {
+Deno.test("Events are counted by type and reason, several losses at once as so many, whoever listens", async () => {
   const { journal, counters } = newJournal();
   for (const event of [listening, dropped("queue-full", 1), dropped("queue-full", 5), dropped("expired", 2)]) {
     journal.report(event);
   }
+  await Promise.resolve();
   assertEquals(counters(), { "listening": 1, "dropped/queue-full": 6, "dropped/expired": 2 });
+});
+
+Deno.test("Losses of one client, topic and reason are one event a turn, in order with all others", async () => {
+  const { journal } = newJournal(), told: string[] = [];
+  journal.events.subscribe((event) =>
+    told.push(event.type === "dropped" ? `${event.reason}*${event.count}` : event.type)
+  );
+  for (let i = 0; i < 1000; i++) journal.report(dropped("queue-full", 1));
+  journal.report(dropped("expired", 1));
+  journal.report(listening);
+  journal.report(dropped("queue-full", 2));
+  assertEquals(told, ["queue-full*1000", "expired*1", "listening"]);
+  await Promise.resolve();
+  assertEquals(told.slice(3), ["queue-full*2"]);
+  journal.report({ ...dropped("expired", 1), client: undefined } as BrokerEvent);
+  journal.report({ ...dropped("expired", 1), client: "undefined" } as BrokerEvent);
+  await Promise.resolve();
+  assertEquals(told.slice(4), ["expired*1", "expired*1"]);
 });
 
 Deno.test("An event that an observer causes comes to all behind the one that it is about", () => {

@@ -7,7 +7,10 @@ import { VirtualClock } from "./support/clock.ts";
 const KiB = 1024, MiB = 1024 * KiB;
 
 Deno.test("Every option has a default", () => {
-  assertEquals(resolveOptions({}), {
+  const { overload, ...options } = resolveOptions({});
+  const client = { id: "c", username: undefined, remote: "here" };
+  assertEquals(overload({ client, filter: "#", qos: 0 }), "drop-newest");
+  assertEquals(options, {
     routing: [],
     authenticate: undefined,
     authorize: undefined,
@@ -28,6 +31,13 @@ Deno.test("Every option has a default", () => {
       keepAlive: Infinity,
       sessionExpiry: Infinity,
       topicLevels: 200,
+      topicLength: 65_535,
+      connectionsPerAddress: Infinity,
+      subscriptions: 10_000,
+      publishRate: Infinity,
+      retainedMessages: 1_000_000,
+      retainedBytes: 256 * MiB,
+      memory: 1024 * MiB,
     },
     signal: undefined,
     clock: systemClock,
@@ -74,8 +84,11 @@ for (const [size, bytes] of sizes) {
 }
 
 const known =
-  "there are connections, connectTimeout, connectPacket, packet, inflight, queuedMessages, queuedBytes, outbox, " +
-  "receiveMaximum, topicAliases, keepAlive, sessionExpiry, topicLevels";
+  "there are connections, connectionsPerAddress, connectTimeout, connectPacket, packet, inflight, queuedMessages, " +
+  "queuedBytes, outbox, receiveMaximum, topicAliases, keepAlive, sessionExpiry, topicLevels, topicLength, subscriptions, " +
+  "publishRate, retainedMessages, retainedBytes, memory";
+const notAPolicy =
+  'Option "overload" is none of drop-newest, drop-oldest, latest-per-topic, disconnect, nor a function that chooses one';
 const notASize = 'not a number or a size such as "64KiB"';
 
 /** Options as somebody may give them who does not check types. */
@@ -87,7 +100,7 @@ const faults: readonly (readonly [options: Unchecked, type: typeof TypeError | t
       { port: 1883 },
       TypeError,
       'Unknown option "port": there are routing, authenticate, authorize, authenticationMethods, responseInformation, ' +
-      "validatePayloadFormat, limits, signal, clock",
+      "validatePayloadFormat, limits, overload, signal, clock",
     ],
     [{ routing: (x: unknown) => x }, TypeError, 'Option "routing" is not an array of RxJS operators'],
     [{ routing: ["filter"] }, TypeError, 'Option "routing" is not an array of RxJS operators'],
@@ -97,6 +110,8 @@ const faults: readonly (readonly [options: Unchecked, type: typeof TypeError | t
     [{ authenticationMethods: { MAGIC: "x" } }, TypeError, 'Option "MAGIC" is not a function'],
     [{ authenticationMethods: null }, TypeError, 'Option "authenticationMethods" is not an object'],
     [{ validatePayloadFormat: "yes" }, TypeError, 'Option "validatePayloadFormat" is not a boolean'],
+    [{ overload: "drop" }, TypeError, notAPolicy],
+    [{ limits: { memory: 1 } }, RangeError, 'Limit "memory" is 1: it ranges from 1048576 to Infinity'],
     [{ limits: null }, TypeError, 'Option "limits" is not an object'],
     [{ signal: new AbortController() }, TypeError, 'Option "signal" is not an AbortSignal'],
     [{ clock: Date }, TypeError, 'Option "clock" is not a Clock'],

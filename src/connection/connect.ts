@@ -15,11 +15,9 @@ const LONGEST_EXPIRY = 0xffff_fffe;
 
 /** Answers a CONNECT. */
 export function connect(connection: Connection, packet: ConnectPacket): void {
-  const { options, open } = connection.context, method = packet.properties?.authenticationMethod;
+  const { options, admission } = connection.context, method = packet.properties?.authenticationMethod;
   const id = connection.claimedId = packet.clientId || assignClientId(connection, packet.clean);
-  if (open.size > options.limits.connections) {
-    throw new MqttError("server-unavailable", `There are ${options.limits.connections} connections already`);
-  }
+  admission.admit(connection);
   connection.terms = connection.dialect.terms(packet);
   const credentials = credentialsOf(connection, packet, id);
   const admit = (username = packet.username, data?: Uint8Array) =>

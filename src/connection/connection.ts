@@ -22,7 +22,9 @@ import { PacketIdSet } from "../session/packet_id_set.ts";
 import type { Link, Session } from "../session/session.ts";
 import type { Holder, Sessions, Will } from "../session/sessions.ts";
 import type { ByteStream } from "../transport/transport.ts";
-import type { Turn } from "../turn.ts";
+import type { RetainedMessages } from "../topics/retained.ts";
+import { TokenBucket } from "../token_bucket.ts";
+import type { Admission } from "./admission.ts";
 import type { Deadline, Deadlines } from "../deadlines.ts";
 import type { Conversation } from "./authenticate.ts";
 import { type ClientTerms, type Dialect, dialects, noTerms } from "./dialect.ts";
@@ -41,8 +43,8 @@ export interface ConnectionContext extends OutboxContext {
   readonly encoder: PublishEncoder;
   readonly trace: Trace;
   readonly report: Report;
-  /** The connections at present. */
-  readonly open: Set<Connection>;
+  readonly retained: RetainedMessages;
+  readonly admission: Admission;
 }
 
 /** How long the other side may take to read the last bytes and to close, in milliseconds. */
@@ -76,6 +78,7 @@ export class Connection implements Link, Holder, OutboxOwner {
   readonly #receiver: Receiver;
   #underWay: PacketIdSet | undefined;
   #aliases: IncomingAliases | undefined;
+  #rate: TokenBucket | undefined;
   #deadline: Deadline | undefined;
   /** How many more deadlines a hook may let pass. */
   #patience = HOOK_ROUNDS;
@@ -92,7 +95,7 @@ export class Connection implements Link, Holder, OutboxOwner {
 
   /** Reads and emits packets until the connection ends. Never rejects. */
   async run(): Promise<void> {
-    const { options, open } = this.context;
+    const { options, admission } = this.context;
     this.#expireAfter(options.limits.connectTimeout);
     this.#reading = this.#receiver.read();
     try {
@@ -102,7 +105,7 @@ export class Connection implements Link, Holder, OutboxOwner {
       this.#lost(String(error));
     }
     await this.#closed;
-    open.delete(this);
+    admission.leave(this);
   }
 
   #lost(detail: string): void {
@@ -118,8 +121,27 @@ export class Connection implements Link, Holder, OutboxOwner {
     this.context.turn.run(() => this.session?.resume());
   }
 
-  writeFailed(error: unknown): void {
+  writeFailed(error: unknown, lost: number): void {
+    const { client, context: { report } } = this;
+    if (client && lost > 0) {
+      report({ type: "dropped", client: client.id, topic: undefined, reason: "connection-lost", count: lost });
+    }
     this.#lost(String(error));
+  }
+
+  overloaded(): void {
+    this.close("quota-exceeded", "The client takes its messages more slowly than they come");
+  }
+
+  /**
+   * Counts a PUBLISH of the client.
+   *
+   * @throws {MqttError} where it publishes more than it may
+   */
+  requireRate(): void {
+    const { options: { limits: { publishRate } }, turn } = this.context;
+    if (publishRate === Infinity || (this.#rate ??= new TokenBucket(publishRate, turn.now)).take(turn.now)) return;
+    throw new MqttError("message-rate-too-high", `Client publishes more than ${publishRate} messages in a second`);
   }
 
   /** Address and port of the other side. */

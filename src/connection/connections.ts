@@ -44,17 +44,21 @@ export class Connections {
   /** Serves one client to its end. Never rejects. */
   accept(stream: ByteStream, context: ConnectionContext): Promise<void> {
     if (this.#closing) return Promise.try(() => stream.close());
-    const connection = new Connection(stream, context);
-    context.open.add(connection);
+    const connection = new Connection(stream, context), refused = context.admission.enter(connection);
+    if (refused) {
+      const { reason, message: detail } = refused;
+      context.report({ type: "refused", client: undefined, remote: stream.remote, reason, detail });
+      return Promise.try(() => stream.close());
+    }
     this.opened.next(connection);
     return connection.run();
   }
 
   /** Accepts no more, and ends all connections: what is under way to clients is still sent, for `drain` milliseconds. */
-  async close(drain: number, { turn, open, options: { clock } }: ConnectionContext): Promise<void> {
+  async close(drain: number, { turn, admission, options: { clock } }: ConnectionContext): Promise<void> {
     this.#closing = true;
     for (const acceptor of this.#acceptors) acceptor.close();
-    const connections = [...open];
+    const connections = [...admission.connections];
     turn.run(() => {
       for (const connection of connections) connection.close("server-shutting-down", "The broker closes", drain);
     });

@@ -4,6 +4,7 @@
 import { Buffer } from "node:buffer";
 import type { PublishFrame } from "../codec/encode.ts";
 import { copyBytes } from "../codec/writer.ts";
+import type { Memory } from "../memory.ts";
 import type { Flushable, Turn } from "../turn.ts";
 
 const SMALL = 512, CHUNK = 65_536;
@@ -11,12 +12,27 @@ const SMALL = 512, CHUNK = 65_536;
 /** The sizes that are kept for use again, and how many bytes of each. */
 const SIZES = [4096, CHUNK, 4 * CHUNK], SPARE_BYTES = 16 * 1024 * 1024;
 
+/** While memory is scarce an outbox is full with so many bytes. */
+const LITTLE = 16_384;
+
 /** Chunks that went out and can be filled again; shared by the connections of a broker. */
 export class ChunkPool {
+  readonly memory: Memory;
   readonly #spare: ReadonlyMap<number, Buffer[]> = new Map(SIZES.map((size) => [size, []]));
+
+  /** @param memory where the chunks that are out are counted */
+  constructor(memory: Memory) {
+    this.memory = memory;
+  }
 
   /** A chunk of at least `size` bytes. */
   take(size: number): Buffer {
+    const chunk = this.#take(size);
+    this.memory.add(chunk.length);
+    return chunk;
+  }
+
+  #take(size: number): Buffer {
     if (size <= SMALL) return Buffer.allocUnsafe(SMALL);
     const kept = SIZES.find((kept) => size <= kept);
     return this.#spare.get(kept ?? 0)?.pop() ?? Buffer.allocUnsafeSlow(kept ?? size);
@@ -24,6 +40,7 @@ export class ChunkPool {
 
   /** Gives a chunk back. */
   give(chunk: Buffer): void {
+    this.memory.add(-chunk.length);
     const spare = this.#spare.get(chunk.length);
     if (spare && spare.length * chunk.length < SPARE_BYTES) spare.push(chunk);
   }
@@ -41,8 +58,8 @@ export interface OutboxOwner {
   write(bytes: Uint8Array): Promise<number>;
   /** Called when an outbox that was full has room again. */
   roomAgain(): void;
-  /** Called once when a write fails; nothing is sent after that. */
-  writeFailed(error: unknown): void;
+  /** Called once when a write fails; nothing is sent after that. `lost` messages of QoS 0 were on their way. */
+  writeFailed(error: unknown, lost: number): void;
 }
 
 const nothing = Buffer.alloc(0);
@@ -57,6 +74,9 @@ export class Outbox implements Flushable {
   #writing = false;
   /** Bytes of the write that is under way, as far as they are not written. */
   #leaving = 0;
+  /** Messages of QoS 0 in the chunk, and in the write: nobody sends them again. */
+  #unacknowledged = 0;
+  #leavingUnacknowledged = 0;
   #touched = false;
   #broken = false;
   #wasFull = false;
@@ -72,7 +92,8 @@ export class Outbox implements Flushable {
 
   /** True while more than the limit is on its way. */
   get full(): boolean {
-    const full = this.#length + this.#leaving > this.#limit;
+    const bytes = this.#length + this.#leaving;
+    const full = bytes > this.#limit || bytes > LITTLE && this.#context.pool.memory.full;
     this.#wasFull ||= full;
     return full;
   }
@@ -115,7 +136,7 @@ export class Outbox implements Flushable {
     if (packetId > 0) {
       chunk[at + idAt] = packetId >>> 8;
       chunk[at + idAt + 1] = packetId & 0xff;
-    }
+    } else this.#unacknowledged++;
     if (dup) chunk[at]! |= 0x08;
     this.#length = at + size;
     this.#touch();
@@ -152,17 +173,24 @@ export class Outbox implements Flushable {
     try {
       while (this.#length > 0) {
         const chunk = this.#chunk, length = this.#leaving = this.#length;
+        this.#leavingUnacknowledged = this.#unacknowledged;
         this.#chunk = nothing;
-        this.#length = 0;
-        while (this.#leaving > 0) {
-          this.#written(await this.#owner.write(chunk.subarray(length - this.#leaving, length)));
+        this.#length = this.#unacknowledged = 0;
+        try {
+          while (this.#leaving > 0) {
+            this.#written(await this.#owner.write(chunk.subarray(length - this.#leaving, length)));
+          }
+        } finally {
+          this.#context.pool.give(chunk);
         }
-        this.#context.pool.give(chunk);
+        this.#leavingUnacknowledged = 0;
       }
     } catch (error) {
       this.#broken = true;
+      this.#context.pool.give(this.#chunk);
+      this.#chunk = nothing;
       this.#length = this.#leaving = 0;
-      this.#owner.writeFailed(error);
+      this.#owner.writeFailed(error, this.#unacknowledged + this.#leavingUnacknowledged);
     }
     this.#writing = false;
     this.#onEmpty?.();

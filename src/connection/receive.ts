@@ -6,7 +6,7 @@ import { MqttError } from "../errors.ts";
 import { Message } from "../message.ts";
 import type { Observer } from "../rx.ts";
 import type { Session } from "../session/session.ts";
-import { tooDeep } from "../topics/filter.ts";
+import { topicSizeFault } from "../topics/filter.ts";
 import type { Connection } from "./connection.ts";
 import { decide } from "./decide.ts";
 
@@ -19,6 +19,7 @@ export function publish(
   packet: ReceivedPublish,
   accepted: Observer<Message>,
 ): void {
+  connection.requireRate();
   const { qos, retain, messageId } = packet, client = connection.client!, { authorize } = connection.context.options;
   const message = messageOf(connection, packet), { topic } = message;
   if (qos === 2 && session.received.has(messageId)) return acknowledge(connection, packet); // sent again [MQTT-4.3.3-2]
@@ -69,10 +70,11 @@ function requireQuota({ dialect, context, underWay }: Connection): void {
 }
 
 /** What keeps a message from being accepted, whoever publishes it; a will is looked at in the same way. */
-export function faultOf({ context: { options } }: Connection, message: Message): Refusal | undefined {
-  const { limits: { topicLevels }, validatePayloadFormat } = options;
-  if (tooDeep(message.topic, topicLevels)) {
-    return { reason: "topic-name-invalid", message: `Topic name has more than ${topicLevels} levels` };
+export function faultOf({ context: { options, retained } }: Connection, message: Message): Refusal | undefined {
+  const { limits, validatePayloadFormat } = options, fault = topicSizeFault(message.topic, limits);
+  if (fault) return { reason: "topic-name-invalid", message: `Topic name ${fault}` };
+  if (message.retain && message.size > 0 && !retained.hasRoom(message)) {
+    return { reason: "quota-exceeded", message: "The broker can't retain more messages" };
   }
   if (!validatePayloadFormat || !message.properties?.payloadFormatIndicator) return undefined;
   try {

@@ -68,11 +68,11 @@ export class Receiver {
   }
 
   #takePackets(): void {
-    const connection = this.#connection;
+    const connection = this.#connection, { turn } = connection.context;
     let handled = 0;
     try {
       while (!this.#gate && !connection.ended && this.#takePacket()) {
-        if (++handled % CHECKED === 0) this.#takeBreath();
+        if (++handled % CHECKED === 0 || turn.heavy) this.#takeBreath();
       }
     } catch (error) {
       connection.fail(error);

@@ -4,7 +4,8 @@ import type { Refusal } from "../access/access.ts";
 import type { SubscribePacket, SubscriptionRequest, UnsubscribePacket } from "../codec/packet.ts";
 import { MqttError } from "../errors.ts";
 import type { Session } from "../session/session.ts";
-import { tooDeep } from "../topics/filter.ts";
+import { isOverloadPolicy, overloadPolicies, type OverloadPolicy } from "../overload.ts";
+import { topicSizeFault } from "../topics/filter.ts";
 import { parseFilter, sharedFilterFault } from "../topics/shared.ts";
 import type { Connection } from "./connection.ts";
 import { decide } from "./decide.ts";
@@ -15,11 +16,12 @@ export function subscribe(connection: Connection, session: Session, packet: Subs
   const identifier = properties?.subscriptionIdentifier;
   decide(connection, "authorize", subscriptions.map((request) => questionOf(connection, request)), (refusals) => {
     const replays: (() => void)[] = [];
-    for (const [i, request] of subscriptions.entries()) {
-      if (refusals[i]) denied(connection, request, refusals[i]);
-      else replays.push(add(connection, session, request, identifier));
-    }
-    const results = subscriptions.map(({ qos }, i) => refusals[i]?.reason ?? qos); // [MQTT-3.9.3-1]
+    const results = subscriptions.map((request, i) => { // [MQTT-3.9.3-1]
+      const refused = refusals[i] ?? quotaFault(connection, session, request);
+      if (!refused) replays.push(add(connection, session, request, identifier));
+      else denied(connection, request, refused);
+      return refused?.reason ?? request.qos;
+    });
     connection.send(dialect.suback(messageId, results));
     for (const replay of replays) replay();
   });
@@ -30,10 +32,34 @@ function questionOf({ client, context }: Connection, { topic, qos, nl }: Subscri
   if (group !== undefined && nl) {
     throw new MqttError("protocol-error", `No local on the shared subscription "${topic}"`); // [MQTT5-3.8.3-4]
   }
-  if (sharedFilterFault(topic) || tooDeep(topic, context.options.limits.topicLevels)) {
+  if (sharedFilterFault(topic) || topicSizeFault(topic, context.options.limits)) {
     return () => "topic-filter-invalid";
   }
   return () => authorize?.({ action: "subscribe", client: client!, topic: filter, group, qos, retain: false }) ?? true;
+}
+
+function quotaFault(
+  { context }: Connection,
+  { subscriptions }: Session,
+  request: SubscriptionRequest,
+): Refusal | undefined {
+  const full = subscriptions.size >= context.options.limits.subscriptions && !subscriptions.has(request.topic);
+  return full ? { reason: "quota-exceeded" } : undefined;
+}
+
+/** What happens to messages of a subscription that find no room. */
+function overloadOf(
+  { client, context: { options, report } }: Connection,
+  { topic, qos }: SubscriptionRequest,
+): OverloadPolicy {
+  try {
+    const policy = options.overload({ client: client!, filter: parseFilter(topic).filter, qos });
+    if (isOverloadPolicy(policy)) return policy;
+    throw new TypeError(`Overload policy is ${Deno.inspect(policy)}, not one of ${overloadPolicies.join(", ")}`);
+  } catch (error) {
+    report({ type: "hook-error", hook: "overload", error });
+    return "drop-newest";
+  }
 }
 
 function denied({ client, context }: Connection, { topic }: SubscriptionRequest, { reason }: Refusal): void {
@@ -42,12 +68,13 @@ function denied({ client, context }: Connection, { topic }: SubscriptionRequest,
 
 /** Subscribes; the result sends the retained messages, if any are wanted. Those of shared subscriptions are not. */
 function add(
-  { context, dialect }: Connection,
+  connection: Connection,
   session: Session,
   request: SubscriptionRequest,
   identifier: number | undefined,
 ): () => void {
-  const { topic, qos } = request, options = dialect.subscription(request, identifier);
+  const { topic, qos } = request, { context, dialect } = connection;
+  const options = { ...dialect.subscription(request, identifier), overload: overloadOf(connection, request) };
   const isNew = session.subscriptions.set(topic, options);
   context.report({ type: "subscribed", client: session.clientId, filter: topic, qos });
   if (parseFilter(topic).group !== undefined || !dialect.wantsRetained(request, isNew)) return () => {};

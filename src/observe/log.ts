@@ -33,7 +33,7 @@ export function levelOf(event: BrokerEvent): LogLevel {
   }
 }
 
-/** How long a client's losses and refusals of one kind are gathered in one line, in milliseconds. */
+/** How long losses and refusals of one kind are gathered in one line, in milliseconds. */
 const GATHER = 1000;
 
 /** How many kinds of them are remembered. */
@@ -41,8 +41,8 @@ const REMEMBERED = 10_000;
 
 /**
  * An observer of events that writes those of `level` and above. Losses and refusals can come by the thousand in a second, and
- * writing waits for whoever reads the log: of each client and reason there is one line a second, with the number of those since the
- * last one.
+ * writing waits for whoever reads the log: of each client and reason, and of connections of each reason, there is one line a second,
+ * with the number of those since the last one.
  */
 export function logTo(
   write: (line: string) => void,
@@ -53,20 +53,35 @@ export function logTo(
   return (event) => {
     const own = levelOf(event);
     if (!shown.includes(own)) return;
-    const held = event.type === "dropped" || event.type === "denied" ? gather(event) : 0;
+    const held = isGathered(event) ? gather(event) : 0;
     if (held === undefined) return;
     const more = held > 0 ? ` (and ${held} more since the last line)` : "";
     write(`${new Date().toISOString()} ${own.padEnd(5)} ${eventText(event)}${more}`);
   };
 }
 
-type Loss = Extract<BrokerEvent, { type: "dropped" | "denied" }>;
+type Loss = Extract<BrokerEvent, { type: "dropped" | "denied" | "refused" | "disconnected" }>;
+
+/** Connections that end as they should are told one by one, as they begin. */
+function isGathered(event: BrokerEvent): event is Loss {
+  switch (event.type) {
+    case "dropped":
+    case "denied":
+    case "refused":
+      return true;
+    case "disconnected":
+      return levelOf(event) === "warn";
+    default:
+      return false;
+  }
+}
 
 /** How many of a kind have been held back since the last line, or nothing where this one is held back, too. */
 function gathering(now: () => number): (loss: Loss) => number | undefined {
   const losses = new Map<string, { told: number; held: number }>();
   return (loss) => {
-    const key = `${loss.type} ${loss.reason} ${loss.client}`, time = now(), former = losses.get(key);
+    const whose = loss.type === "dropped" || loss.type === "denied" ? loss.client : "";
+    const key = `${loss.type} ${loss.reason} ${whose}`, time = now(), former = losses.get(key);
     if (former && time - former.told < GATHER) {
       former.held += loss.type === "dropped" ? loss.count : 1;
       return undefined;

@@ -1,6 +1,7 @@
-// A limit of messages per second and topic, as a token bucket: a topic may burst up to its limit, and regains it over a second.
+// A limit of messages per second and topic: a topic may burst up to its limit, and regains it over a second.
 import { systemClock } from "../clock.ts";
 import { filter, type MonoTypeOperatorFunction } from "../rx.ts";
+import { TokenBucket } from "../token_bucket.ts";
 
 /** How `rateLimit` measures. */
 export interface RateLimitOptions<T> {
@@ -10,11 +11,6 @@ export interface RateLimitOptions<T> {
   readonly now?: () => number;
   /** Called with each message that is dropped. */
   readonly onDrop?: (message: T) => void;
-}
-
-interface Bucket {
-  tokens: number;
-  filled: number;
 }
 
 /** Topics that are remembered at a time; those not heard of for a second are forgotten first. */
@@ -40,30 +36,25 @@ export function rateLimit<T extends { readonly topic: string }>(
   if (!(perSecond > 0 && perSecond < Infinity)) {
     throw new RangeError(`Rate limit is ${perSecond}: it is a number of messages per second above 0`);
   }
-  const buckets = new Map<string, Bucket>(), burst = Math.max(1, perSecond);
-  const bucketOf = (name: string, time: number): Bucket => {
+  const buckets = new Map<string, TokenBucket>();
+  const bucketOf = (name: string, time: number): TokenBucket => {
     let bucket = buckets.get(name);
     if (!bucket) {
-      if (buckets.size >= BUCKETS) forgetFull(buckets, time, burst / perSecond);
-      buckets.set(name, bucket = { tokens: burst, filled: time });
+      if (buckets.size >= BUCKETS) forgetFull(buckets, time);
+      buckets.set(name, bucket = new TokenBucket(perSecond, time));
     }
-    bucket.tokens = Math.min(burst, bucket.tokens + (time - bucket.filled) / 1000 * perSecond);
-    bucket.filled = time;
     return bucket;
   };
   return filter((message) => {
-    const bucket = bucketOf(key(message), now());
-    if (bucket.tokens >= 1) {
-      bucket.tokens--;
-      return true;
-    }
+    const time = now();
+    if (bucketOf(key(message), time).take(time)) return true;
     onDrop?.(message);
     return false;
   });
 }
 
 /** Forgets the buckets that are full again; where there are none, all: a limit must not cost unbounded memory. */
-function forgetFull(buckets: Map<string, Bucket>, time: number, seconds: number): void {
-  for (const [name, { filled }] of buckets) if (time - filled >= seconds * 1000) buckets.delete(name);
+function forgetFull(buckets: Map<string, TokenBucket>, time: number): void {
+  for (const [name, bucket] of buckets) if (bucket.isFull(time)) buckets.delete(name);
   if (buckets.size >= BUCKETS) buckets.clear();
 }

@@ -2,6 +2,7 @@
 // and not acknowledged, and identifiers that were released by a PUBREL. Identifiers are given round robin, so that one that was just
 // freed is the last to be used again, and a message has its place in a ring by the low bits of its identifier: an identifier
 // whose place is taken is passed over.
+import type { Memory } from "../memory.ts";
 import type { Delivery } from "./queue.ts";
 import { PacketIdSet } from "./packet_id_set.ts";
 
@@ -17,6 +18,11 @@ export class InFlight {
   readonly #released = new PacketIdSet();
   /** Messages of former links that the present one has not seen yet. */
   #unsent: Set<Delivery> | undefined;
+  readonly #memory: Memory;
+
+  constructor(memory: Memory) {
+    this.#memory = memory;
+  }
 
   /** How many the client has over its present link and has not settled. */
   get underWay(): number {
@@ -54,12 +60,14 @@ export class InFlight {
     delivery.order = ++this.#begun;
     ring[id & mask] = delivery;
     this.#unacknowledged++;
+    this.#memory.hold(delivery.message);
   }
 
   /** Removes an acknowledged message. */
   settle(delivery: Delivery): void {
     this.#ring[delivery.packetId & this.#ring.length - 1] = undefined;
     this.#unacknowledged--;
+    this.#memory.release(delivery.message);
     this.#unsent?.delete(delivery);
   }
 
@@ -77,6 +85,11 @@ export class InFlight {
   /** The end of QoS 2; false for an identifier that was not released. */
   complete(packetId: number): boolean {
     return this.#released.delete(packetId);
+  }
+
+  /** Lets go of everything. */
+  clear(): void {
+    for (const delivery of this.deliveries) this.settle(delivery);
   }
 
   /** There is another link: everything that is unacknowledged is to be sent again. */

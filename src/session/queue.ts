@@ -1,12 +1,13 @@
 // What a session has still to send, first in, first out, bounded in messages and in bytes. An entry may stand for many messages:
 // a replay is an iterator (over the retained messages of a new subscription), asked for the next one only when that can be sent.
+import type { Memory } from "../memory.ts";
 import type { Message } from "../message.ts";
 import type { Terms } from "./terms.ts";
 
 /** A message for one client. */
 export class Delivery {
-  readonly message: Message;
-  readonly terms: Terms;
+  message: Message;
+  terms: Terms;
   /** Given when it is sent at QoS 1 or 2, and how many had been sent so by then. */
   packetId = 0;
   order = 0;
@@ -17,9 +18,6 @@ export class Delivery {
   }
 }
 
-/** What a user property takes beside its characters, in bytes: otherwise empty ones would be free. */
-const PAIR = 64;
-
 /** Deliveries one by one; nothing for now where the next one takes long to find. */
 type Replay = Iterator<Delivery | undefined, void>;
 
@@ -29,16 +27,40 @@ export interface QueueLimits {
   readonly queuedBytes: number;
 }
 
+/** Why a message had no room. */
+export type NoRoom = "queue-full" | "memory-full";
+
 /** The messages that wait in one session. */
 export class DeliveryQueue {
+  readonly #limits: QueueLimits;
+  readonly #memory: Memory;
   #entries: (Delivery | Replay | undefined)[] = [];
   #head = 0;
+  /** Where the first delivery stands, or behind replays and holes that are passed over in search of it. */
+  #oldest = 0;
   #messages = 0;
   #bytes = 0;
+  /** Where the newest message of a topic waits, for those that others may replace. */
+  #latest: Map<string, Delivery> | undefined;
+
+  constructor(limits: QueueLimits, memory: Memory) {
+    this.#limits = limits;
+    this.#memory = memory;
+  }
 
   /** True where nothing waits. */
   get empty(): boolean {
     return this.#head === this.#entries.length;
+  }
+
+  /** How many messages wait; a replay counts as one. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** The bytes of those that wait. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** The deliveries that wait, replays left out. */
@@ -46,19 +68,35 @@ export class DeliveryQueue {
     return this.#entries.slice(this.#head).filter((entry) => entry instanceof Delivery);
   }
 
-  /** Appends a delivery, or returns false where the queue is full. */
-  push(delivery: Delivery, limits: QueueLimits): boolean {
-    const bytes = this.#bytes + sizeOf(delivery);
-    if (this.#messages >= limits.queuedMessages || bytes > limits.queuedBytes) return false;
+  /** Appends a delivery, or returns why there is no room for it. */
+  push(delivery: Delivery): NoRoom | undefined {
+    const { queuedMessages, queuedBytes } = this.#limits, bytes = this.#bytes + delivery.message.weight;
+    if (this.#messages >= queuedMessages || bytes > queuedBytes) return "queue-full";
+    if (this.#memory.full) return "memory-full";
     this.#entries.push(delivery);
     this.#messages++;
     this.#bytes = bytes;
-    return true;
+    this.#memory.hold(delivery.message);
+    if (delivery.terms.overload === "latest-per-topic") {
+      (this.#latest ??= new Map()).set(delivery.message.topic, delivery);
+    }
+    return undefined;
   }
 
-  /** Appends a replay, which counts as one message, or returns false where the queue is full. */
-  pushReplay(replay: Replay, limits: QueueLimits): boolean {
-    if (this.#messages >= Math.max(limits.queuedMessages, 1)) return false;
+  /** Puts a delivery in the place of the one that waits on the same topic, whose message is returned; nothing where there is none. */
+  replace({ message, terms }: Delivery): Message | undefined {
+    const waiting = this.#latest?.get(message.topic), former = waiting?.message;
+    if (!waiting || !former) return undefined;
+    this.#count(former, -1);
+    waiting.message = message;
+    waiting.terms = terms;
+    this.#count(message, 1);
+    return former;
+  }
+
+  /** Appends a replay, which counts as one message; false where the queue is full. */
+  pushReplay(replay: Replay): boolean {
+    if (this.#messages >= Math.max(this.#limits.queuedMessages, 1)) return false;
     this.#entries.push(replay);
     this.#messages++;
     return true;
@@ -70,43 +108,69 @@ export class DeliveryQueue {
     for (let next = this.#entries[this.#head]; next instanceof Delivery; next = this.#entries[this.#head]) {
       if (!(next.message.expiresAt !== undefined && next.message.expiresAt <= now)) break;
       expired.push(next);
-      this.#drop(next);
+      this.#dropHead(next);
     }
     return expired;
   }
 
-  /** Removes and returns the next delivery; nothing where the queue is empty, or where a replay has to search on for a while. */
-  shift(): Delivery | undefined {
-    for (;;) {
-      const entry = this.#entries[this.#head];
-      if (entry === undefined) return undefined;
-      if (entry instanceof Delivery) {
-        this.#drop(entry);
-        return entry;
+  /** Removes the delivery that has waited longest, and returns it; replays stay. */
+  dropOldest(): Delivery | undefined {
+    for (this.#oldest = Math.max(this.#oldest, this.#head); this.#oldest < this.#entries.length; this.#oldest++) {
+      const entry = this.#entries[this.#oldest];
+      if (!(entry instanceof Delivery)) continue;
+      if (this.#oldest === this.#head) this.#dropHead(entry);
+      else {
+        this.#forget(entry);
+        this.#entries[this.#oldest] = undefined;
       }
-      const next = entry.next();
-      if (!next.done) return next.value;
-      this.#drop();
+      return entry;
     }
+    return undefined;
   }
 
-  #drop(delivery?: Delivery): void {
-    this.#messages--;
-    if (delivery) this.#bytes -= sizeOf(delivery);
+  /** Removes and returns the next delivery; nothing where the queue is empty, or where a replay has to search on for a while. */
+  shift(): Delivery | undefined {
+    while (!this.empty) {
+      const entry = this.#entries[this.#head];
+      if (entry instanceof Delivery) {
+        this.#dropHead(entry);
+        return entry;
+      }
+      const next = entry?.next();
+      if (next && !next.done) return next.value;
+      this.#dropHead(entry);
+    }
+    return undefined;
+  }
+
+  /** Lets go of everything. */
+  clear(): void {
+    for (const { message } of this.deliveries) this.#memory.release(message);
+    this.#entries = [];
+    this.#head = this.#messages = this.#bytes = 0;
+    this.#latest = undefined;
+  }
+
+  #dropHead(entry: Delivery | Replay | undefined): void {
+    if (entry instanceof Delivery) this.#forget(entry);
+    else if (entry) this.#messages--;
     this.#entries[this.#head++] = undefined; // not held until the next copy
     if (this.#head === this.#entries.length || this.#head > 1024 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);
-      this.#head = 0;
+      this.#head = this.#oldest = 0;
     }
   }
-}
 
-function sizeOf({ message: { size, topic, properties } }: Delivery): number {
-  return size + topic.length + (properties ? sizeOfProperties(properties) : 0);
-}
+  #forget(delivery: Delivery): void {
+    const { message } = delivery;
+    this.#messages--;
+    this.#count(message, -1);
+    if (this.#latest?.get(message.topic) === delivery) this.#latest.delete(message.topic);
+  }
 
-function sizeOfProperties(properties: NonNullable<Message["properties"]>): number {
-  const { contentType = "", responseTopic = "", correlationData = [], userProperties = [] } = properties;
-  const user = userProperties.reduce((sum, [name, value]) => sum + PAIR + name.length + value.length, 0);
-  return contentType.length + responseTopic.length + correlationData.length + user;
+  #count(message: Message, sign: 1 | -1): void {
+    this.#bytes += sign * message.weight;
+    if (sign > 0) this.#memory.hold(message);
+    else this.#memory.release(message);
+  }
 }

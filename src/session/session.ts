@@ -5,7 +5,7 @@ import type { DropReason } from "../events.ts";
 import type { Message, QoS } from "../message.ts";
 import { InFlight } from "./in_flight.ts";
 import { PacketIdSet } from "./packet_id_set.ts";
-import { Delivery, DeliveryQueue } from "./queue.ts";
+import { Delivery, DeliveryQueue, type NoRoom } from "./queue.ts";
 import type { Holder, SessionContext } from "./sessions.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { type Terms, TermsTable } from "./terms.ts";
@@ -20,6 +20,8 @@ export interface Link {
   publish(message: Message, terms: Terms, packetId: number, dup: boolean): boolean;
   /** Sends a PUBREL. */
   release(packetId: number): void;
+  /** Ends the connection: its client takes its messages more slowly than they come. */
+  overloaded(): void;
 }
 
 /** The state of one client identifier [MQTT-3.1.3-2]. */
@@ -86,6 +88,8 @@ export class Session {
     };
     for (const delivery of this.#inFlight?.deliveries ?? []) lose(delivery, true);
     for (const delivery of this.#queue?.deliveries ?? []) lose(delivery, false);
+    this.#inFlight?.clear();
+    this.#queue?.clear();
     if (count > 0) {
       this.#context.report({
         type: "dropped",
@@ -102,9 +106,9 @@ export class Session {
    * client's own ones [MQTT5-3.8.3-3].
    */
   replay(filter: string, qos: QoS, identifier: number | undefined, noLocal = false): void {
-    const { retained, limits } = this.#context, identifiers = identifier === undefined ? [] : [identifier];
+    const { retained } = this.#context, identifiers = identifier === undefined ? [] : [identifier];
     const messages = replay(retained.search(filter), qos, identifiers, noLocal ? this.clientId : undefined);
-    if (!(this.#queue ??= new DeliveryQueue()).pushReplay(messages, limits)) this.#lose(undefined, "queue-full");
+    if (!this.#room().pushReplay(messages)) this.#lose(undefined, "queue-full");
     this.resume();
   }
 
@@ -112,14 +116,38 @@ export class Session {
   deliver(message: Message, terms: Terms): void {
     if (!this.#waiting && this.#canSend(terms.qos)) this.#send(message, terms);
     else if (!this.#link && terms.qos === 0) this.#drop(message, "client-offline");
-    else if (!this.#enqueue(new Delivery(message.keep(), terms))) this.#drop(message, "queue-full");
+    else this.#wait(new Delivery(message.keep(), terms));
   }
 
-  #enqueue(delivery: Delivery): boolean {
-    const { limits, turn } = this.#context, queue = this.#queue ??= new DeliveryQueue();
-    if (queue.push(delivery, limits)) return true;
-    for (const { message } of queue.expire(turn.now)) this.#drop(message, "expired");
-    return queue.push(delivery, limits);
+  #room(): DeliveryQueue {
+    return this.#queue ??= new DeliveryQueue(this.#context.limits, this.#context.memory);
+  }
+
+  /** Lets a message wait, as far as the limits and the policy of its subscription let it. */
+  #wait(delivery: Delivery): void {
+    const queue = this.#room(), { overload } = delivery.terms;
+    const former = overload === "latest-per-topic" ? queue.replace(delivery) : undefined;
+    if (former) return this.#drop(former, "superseded");
+    let noRoom = queue.push(delivery);
+    if (!noRoom) return;
+    for (const { message } of queue.expire(this.#context.turn.now)) this.#drop(message, "expired");
+    noRoom = queue.push(delivery);
+    if (noRoom && (overload === "drop-oldest" || overload === "latest-per-topic")) {
+      noRoom = this.#makeRoom(queue, delivery);
+    }
+    if (!noRoom) return;
+    this.#drop(delivery.message, noRoom);
+    if (overload === "disconnect") this.#link?.overloaded();
+  }
+
+  /** Drops those that have waited longest, unless the message would not fit into an empty queue. */
+  #makeRoom(queue: DeliveryQueue, delivery: Delivery): NoRoom | undefined {
+    if (delivery.message.weight > this.#context.limits.queuedBytes) return "queue-full";
+    for (;;) {
+      const noRoom = queue.push(delivery), oldest = noRoom && queue.dropOldest();
+      if (!oldest) return noRoom;
+      this.#drop(oldest.message, noRoom);
+    }
   }
 
   /** Sends what waits, as far as the client and the limits let it. */
@@ -147,6 +175,7 @@ export class Session {
     const delivery = this.#inFlight?.get(packetId), qos = delivery?.terms.qos;
     if (!delivery || qos !== 1 && !refused) return;
     this.#inFlight!.settle(delivery);
+    if (refused) this.#drop(delivery.message, "refused-by-client");
     this.resume();
   }
 
@@ -185,7 +214,7 @@ export class Session {
   #send(message: Message, terms: Terms, waited?: Delivery): void {
     if (message.properties && this.#expired(message)) return this.#drop(message, "expired"); // [MQTT5-3.3.2-5]
     const begun = terms.qos > 0 ? waited ?? new Delivery(message.settle(), terms) : undefined;
-    if (begun) (this.#inFlight ??= new InFlight()).begin(begun);
+    if (begun) (this.#inFlight ??= new InFlight(this.#context.memory)).begin(begun);
     if (this.#link && !this.#link.publish(message, terms, begun?.packetId ?? 0, false)) this.#tooLarge(message, begun);
   }
 
@@ -214,7 +243,7 @@ function* replay(
   identifiers: readonly number[],
   unwanted: string | undefined,
 ): Generator<Delivery | undefined, void, undefined> {
-  const terms = new TermsTable(qos, true, identifiers);
+  const terms = new TermsTable({ qos, keepRetain: true, identifiers });
   for (const message of retained) {
     if (!message) yield undefined;
     else if (unwanted === undefined || message.client !== unwanted) {

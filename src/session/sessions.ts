@@ -2,6 +2,7 @@
 // session's connection is known here too, because a client identifier has one connection at most [MQTT-3.1.4-2]; and so is what is
 // due when a session goes on without one: its end, and its will.
 import type { Report } from "../events.ts";
+import type { Memory } from "../memory.ts";
 import type { Message } from "../message.ts";
 import type { Deadline, Deadlines } from "../deadlines.ts";
 import type { RetainedMessages } from "../topics/retained.ts";
@@ -18,6 +19,7 @@ export interface SessionContext {
   readonly groups: SharedGroups;
   readonly retained: RetainedMessages;
   readonly limits: QueueLimits & { readonly inflight: number };
+  readonly memory: Memory;
   readonly report: Report;
   readonly deadlines: Deadlines;
   readonly turn: Turn;

@@ -1,6 +1,7 @@
 // A session's subscription, and how the subscribers of one topic become the list of those that are called for a message: a
 // session is called once, however many of its filters match.
 import type { Message, QoS } from "../message.ts";
+import type { OverloadPolicy } from "../overload.ts";
 import { type Member, SharedGroup } from "../topics/shared.ts";
 import type { Session } from "./session.ts";
 import { plainTerms, TermsTable } from "./terms.ts";
@@ -20,6 +21,8 @@ export interface SubscriptionOptions {
   readonly retainAsPublished: boolean;
   /** A number that comes with each delivery. */
   readonly identifier: number | undefined;
+  /** What happens to its messages where the session's queue is full; default `drop-newest`. */
+  readonly overload?: OverloadPolicy;
 }
 
 /** One topic filter of a session (section 3.8). */
@@ -32,13 +35,13 @@ export class Subscription implements Member {
   #route: Subscriber | undefined;
 
   constructor(session: Session, options: SubscriptionOptions, group: SharedGroup | undefined) {
-    const { qos, retainAsPublished, identifier } = options;
+    const { qos, retainAsPublished: keepRetain, identifier, overload = "drop-newest" } = options;
     this.session = session;
     this.options = options;
     this.group = group;
     this.#terms = identifier === undefined && !group
-      ? plainTerms(qos, retainAsPublished)
-      : new TermsTable(qos, retainAsPublished, identifier === undefined ? [] : [identifier], group);
+      ? plainTerms(qos, keepRetain, overload)
+      : new TermsTable({ qos, keepRetain, identifiers: identifier === undefined ? [] : [identifier], overload, group });
   }
 
   get readiness(): number {
@@ -76,13 +79,17 @@ class SessionRoute implements Subscriber {
   }
 }
 
+/** The terms of several subscriptions: the first one with the highest quality of service says what happens to what finds no room. */
 function merge(subscriptions: readonly Subscription[]): TermsTable {
   const qos = subscriptions.reduce<QoS>((highest, { options: { qos } }) => qos > highest ? qos : highest, 0);
   const identifiers = subscriptions.flatMap(({ options: { identifier } }) =>
     identifier === undefined ? [] : [identifier]
   );
   const keepRetain = subscriptions.some(({ options }) => options.retainAsPublished);
-  return identifiers.length === 0 ? plainTerms(qos, keepRetain) : new TermsTable(qos, keepRetain, identifiers);
+  const overload = subscriptions.find(({ options }) => options.qos === qos)?.options.overload ?? "drop-newest";
+  return identifiers.length === 0
+    ? plainTerms(qos, keepRetain, overload)
+    : new TermsTable({ qos, keepRetain, identifiers, overload });
 }
 
 /** The list to call for a topic. */

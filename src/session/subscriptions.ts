@@ -14,6 +14,16 @@ export class Subscriptions {
     this.#context = context;
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#byFilter?.size ?? 0;
+  }
+
+  /** Whether there is one with exactly this filter. */
+  has(filter: string): boolean {
+    return this.#byFilter?.has(filter) ?? false;
+  }
+
   /** Subscribes, or replaces the subscription with the same filter without a gap [MQTT-3.8.4-3]. True where it is new. */
   set(filter: string, options: SubscriptionOptions): boolean {
     const all = this.#byFilter ??= new Map(), former = all.get(filter), group = this.#context.groups.get(filter);

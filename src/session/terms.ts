@@ -1,6 +1,7 @@
 // On which terms a session gets a message: the outcome of its subscriptions, worked out once per topic and shared by all messages
 // on it, so that a delivery makes no object of its own.
 import type { QoS } from "../message.ts";
+import type { OverloadPolicy } from "../overload.ts";
 import type { SharedGroup } from "../topics/shared.ts";
 
 /** What is added to a message for one session. */
@@ -9,7 +10,20 @@ export interface Terms {
   readonly retain: boolean;
   /** Subscription identifiers of all matching subscriptions (5.0 section 3.3.2.3.8). */
   readonly identifiers?: readonly number[] | undefined;
+  /** What happens to it where the session's queue is full. */
+  readonly overload: OverloadPolicy;
   /** The group that chose this session; another member gets the message if the session ends before it was delivered. */
+  readonly group?: SharedGroup | undefined;
+}
+
+/** What the terms of a session's messages come from. */
+export interface TermsOrigin {
+  /** The highest quality of service granted. */
+  readonly qos: QoS;
+  /** Whether RETAIN stays as published. */
+  readonly keepRetain: boolean;
+  readonly identifiers?: readonly number[];
+  readonly overload?: OverloadPolicy;
   readonly group?: SharedGroup | undefined;
 }
 
@@ -17,15 +31,15 @@ export interface Terms {
 export class TermsTable {
   readonly #terms: readonly Terms[];
 
-  /** @param granted the highest quality of service granted @param keepRetain whether RETAIN stays as published */
-  constructor(granted: QoS, keepRetain: boolean, identifiers: readonly number[], group?: SharedGroup) {
+  constructor({ qos, keepRetain, identifiers = [], overload = "drop-newest", group }: TermsOrigin) {
     const terms: Terms[] = [];
     for (const retain of [false, true]) {
       for (const published of [0, 1, 2] as const) {
         terms.push({
-          qos: published < granted ? published : granted, // [MQTT-3.8.4-6]
+          qos: published < qos ? published : qos, // [MQTT-3.8.4-6]
           retain: retain && keepRetain, // [MQTT-3.3.1-9], [MQTT5-3.3.1-13]
           identifiers: identifiers.length > 0 ? identifiers : undefined,
+          overload,
           group,
         });
       }
@@ -43,9 +57,9 @@ export class TermsTable {
 const plain = new Map<string, TermsTable>();
 
 /** The table for subscriptions without identifiers or group. */
-export function plainTerms(granted: QoS, keepRetain: boolean): TermsTable {
-  const key = `${granted}${keepRetain}`;
+export function plainTerms(qos: QoS, keepRetain: boolean, overload: OverloadPolicy = "drop-newest"): TermsTable {
+  const key = `${qos}${keepRetain}${overload}`;
   let table = plain.get(key);
-  if (!table) plain.set(key, table = new TermsTable(granted, keepRetain, []));
+  if (!table) plain.set(key, table = new TermsTable({ qos, keepRetain, overload }));
   return table;
 }

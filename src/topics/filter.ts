@@ -52,12 +52,23 @@ export function textFault(what: string, value: string): string | undefined {
   }
 }
 
-/** Whether a topic name or filter has more than `limit` levels: each costs memory in an index. */
-export function tooDeep(topic: string, limit: number): boolean {
-  if (topic.length <= limit) return false;
+/** How large a topic name or filter may be: each level costs memory in an index. */
+export interface TopicLimits {
+  readonly topicLevels: number;
+  /** In bytes of UTF-8. */
+  readonly topicLength: number;
+}
+
+/** What is wrong with the size of a topic name or filter, as the rest of a sentence, or `undefined`. */
+export function topicSizeFault(topic: string, { topicLevels, topicLength }: TopicLimits): string | undefined {
+  if (topic.length * 3 > topicLength && encoder.encode(topic).length > topicLength) {
+    return `has more than ${topicLength} bytes`;
+  }
+  if (topic.length <= topicLevels) return undefined;
   let levels = 1;
-  for (let at = topic.indexOf("/"); at >= 0; at = topic.indexOf("/", at + 1)) if (++levels > limit) return true;
-  return false;
+  for (let at = topic.indexOf("/"); at >= 0; at = topic.indexOf("/", at + 1)) {
+    if (++levels > topicLevels) return `has more than ${topicLevels} levels`;
+  }
 }
 
 /** True where `filter` holds a wildcard. */

@@ -1,6 +1,7 @@
 // The last retained message of each topic (3.1.1 section 3.3.1.3), kept level by level, so that a new subscription finds those
 // that match without a look at the others.
 import type { Deadline, Deadlines } from "../deadlines.ts";
+import type { Memory } from "../memory.ts";
 import type { Message } from "../message.ts";
 
 class Level {
@@ -20,15 +21,24 @@ interface Step {
   readonly depth: number;
 }
 
+/** What retained messages need of their broker. */
+export interface RetainedOptions {
+  readonly deadlines: Deadlines;
+  readonly memory: Memory;
+  /** The bounds of all of them. */
+  readonly limits: { readonly retainedMessages: number; readonly retainedBytes: number };
+}
+
 /** The retained messages of a broker. */
 export class RetainedMessages {
   readonly #root = new Level();
-  readonly #deadlines: Deadlines;
+  readonly #options: RetainedOptions;
   #size = 0;
+  #bytes = 0;
   #version = 0;
 
-  constructor(deadlines: Deadlines) {
-    this.#deadlines = deadlines;
+  constructor(options: RetainedOptions) {
+    this.#options = options;
   }
 
   /** How many messages are retained. */
@@ -36,11 +46,44 @@ export class RetainedMessages {
     return this.#size;
   }
 
-  /** Takes notice of a published message: one with RETAIN replaces the last one of its topic, or, where empty, removes it. */
-  update(message: Message): void {
-    if (!message.retain) return; // [MQTT-3.3.1-12]
-    if (message.size > 0) this.#set(message);
-    else this.#delete(message.topic); // [MQTT-3.3.1-10], [MQTT-3.3.1-11]
+  /** The bytes of all of them. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Takes notice of a published message: one with RETAIN replaces the last one of its topic, or, where empty, removes it. False where
+   * there is no room for it.
+   */
+  update(message: Message): boolean {
+    if (!message.retain) return true; // [MQTT-3.3.1-12]
+    if (message.size === 0) this.#delete(message.topic); // [MQTT-3.3.1-10], [MQTT-3.3.1-11]
+    else if (this.hasRoom(message)) this.#set(message);
+    else return false;
+    return true;
+  }
+
+  /** Whether a message can be retained within the limits. */
+  hasRoom(message: Message): boolean {
+    const { memory, limits: { retainedMessages, retainedBytes } } = this.#options;
+    if (this.#size < retainedMessages && this.#bytes + message.weight <= retainedBytes && !memory.full) return true;
+    const former = this.#at(message.topic); // in whose place it would come
+    if (!former) return false;
+    const more = message.weight - former.weight;
+    return more <= 0 || this.#bytes + more <= retainedBytes && !memory.full;
+  }
+
+  #at(topic: string): Message | undefined {
+    let level: Level | undefined = this.#root;
+    for (const name of topic.split("/")) level = level?.children.get(name);
+    return level?.message;
+  }
+
+  #count(former: Message | undefined, next: Message | undefined): void {
+    const bytes = (next?.weight ?? 0) - (former?.weight ?? 0);
+    this.#size += (next ? 1 : 0) - (former ? 1 : 0);
+    this.#bytes += bytes;
+    this.#options.memory.add(bytes);
   }
 
   #set(message: Message): void {
@@ -50,16 +93,17 @@ export class RetainedMessages {
       if (!child) level.children.set(name, child = new Level());
       level = child;
     }
-    if (!level.message) this.#size++;
     // A copy of the payload: the message may be a small view of a large buffer, which it would keep alive. Not by `slice`, which
     // makes another view where the payload is a Buffer.
-    level.message = message.with({ payload: new Uint8Array(message.keep().payload) });
+    const kept = message.with({ payload: new Uint8Array(message.keep().payload) });
+    this.#count(level.message, kept);
+    level.message = kept;
     level.version = ++this.#version;
     level.expiry?.cancel();
     const seconds = message.properties?.messageExpiryInterval;
     level.expiry = seconds === undefined
       ? undefined
-      : this.#deadlines.start(seconds * 1000, () => this.#delete(message.topic));
+      : this.#options.deadlines.start(seconds * 1000, () => this.#delete(message.topic));
   }
 
   #delete(topic: string): void {
@@ -69,7 +113,7 @@ export class RetainedMessages {
       if (!child) return;
       path.push(child);
     }
-    if (path.at(-1)!.message) this.#size--;
+    this.#count(path.at(-1)!.message, undefined);
     path.at(-1)!.message = undefined;
     path.at(-1)!.expiry?.cancel();
     for (let depth = names.length; depth > 0; depth--) {

@@ -1,6 +1,7 @@
 // What it costs a session to deliver a message: the books of QoS 1 and 2, without a codec or a socket.
 import { Message, type QoS } from "../../mod.ts";
 import { Deadlines } from "../../src/deadlines.ts";
+import { Memory } from "../../src/memory.ts";
 import type { Link, Session } from "../../src/session/session.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { compileRoute, type Subscriber, type Subscription } from "../../src/session/subscription.ts";
@@ -23,13 +24,26 @@ class SilentLink implements Link {
   }
 
   release(): void {}
+
+  overloaded(): void {}
 }
 
 function sessionOf(link: Link): Session {
-  const clock = new VirtualClock(), deadlines = new Deadlines(clock), turn = new Turn(clock);
+  const clock = new VirtualClock(),
+    deadlines = new Deadlines(clock),
+    turn = new Turn(clock),
+    memory = new Memory(Infinity);
+  const retainedLimits = { retainedMessages: 1000, retainedBytes: Infinity };
   const index = new TopicIndex<Subscriber | Subscription, readonly Subscriber[]>(compileRoute);
   const sessions = new Sessions({
-    ...{ index, deadlines, turn, groups: new SharedGroups(index), retained: new RetainedMessages(deadlines) },
+    ...{
+      index,
+      deadlines,
+      turn,
+      groups: new SharedGroups(index),
+      retained: new RetainedMessages({ deadlines, memory, limits: retainedLimits }),
+    },
+    memory,
     limits: { inflight: 100, queuedMessages: 10_000, queuedBytes: 1_000_000 },
     report: () => {},
     publish: () => {},
@@ -50,7 +64,9 @@ const finish: Readonly<Record<QoS, (session: Session, packetId: number) => void>
 };
 
 for (const qos of [0, 1, 2] as const) {
-  const link = new SilentLink(), session = sessionOf(link), terms = new TermsTable(qos, false, []).of(qos, false);
+  const link = new SilentLink(),
+    session = sessionOf(link),
+    terms = new TermsTable({ qos, keepRetain: false }).of(qos, false);
   const message = new Message({ topic: "a/b", payload: new Uint8Array(64), qos, retain: false, client: "other" });
   Deno.bench(`deliver and acknowledge at QoS ${qos}`, { group: "session", baseline: qos === 0 }, () => {
     session.deliver(message, terms);
@@ -58,7 +74,9 @@ for (const qos of [0, 1, 2] as const) {
   });
 }
 
-const busy = new SilentLink(), backlog = sessionOf(busy), terms = new TermsTable(1, false, []).of(1, false);
+const busy = new SilentLink(),
+  backlog = sessionOf(busy),
+  terms = new TermsTable({ qos: 1, keepRetain: false }).of(1, false);
 const waiting = new Message({ topic: "a/b", payload: new Uint8Array(64), qos: 1, retain: false, client: "other" });
 for (let i = 0; i < 200; i++) backlog.deliver(waiting, terms);
 let oldest = 1;

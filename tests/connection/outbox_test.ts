@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { ChunkPool, Outbox, type OutboxOwner } from "../../src/connection/outbox.ts";
+import { Memory } from "../../src/memory.ts";
 import { systemClock } from "../../src/clock.ts";
 import { Turn } from "../../src/turn.ts";
 import { settle } from "../support/clock.ts";
@@ -25,7 +26,7 @@ class Scene {
       writeFailed: (error) => void this.errors.push(error),
       ...changes,
     };
-    this.outbox = new Outbox(owner, { turn: this.turn, pool: new ChunkPool() }, 10);
+    this.outbox = new Outbox(owner, { turn: this.turn, pool: new ChunkPool(new Memory(Infinity)) }, 10);
   }
 
   #write(bytes: Uint8Array): Promise<number> {
@@ -187,7 +188,7 @@ Deno.test("Order and bytes stay right from a few bytes to more than any chunk", 
 });
 
 Deno.test("A chunk that went out is filled again by another outbox", () => {
-  const pool = new ChunkPool(), chunk = pool.take(1000);
+  const pool = new ChunkPool(new Memory(Infinity)), chunk = pool.take(1000);
   pool.give(chunk);
   assertStrictEquals(pool.take(2000), chunk);
   const small = pool.take(10), large = pool.take(300_000);

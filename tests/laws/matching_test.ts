@@ -2,12 +2,12 @@
 // the definition, `matches()`.
 import { assert, assertEquals } from "@std/assert";
 import fc from "npm:fast-check@^4";
-import { Deadlines } from "../../src/deadlines.ts";
 import { Message } from "../../src/message.ts";
 import { captures, matches, topicFilterFault, topicNameFault } from "../../src/topics/filter.ts";
-import { RetainedMessages } from "../../src/topics/retained.ts";
+
 import { TopicIndex } from "../../src/topics/topic_index.ts";
 import { VirtualClock } from "../support/clock.ts";
+import { retainedMessages } from "../support/retained.ts";
 
 const level = fc.constantFrom("", "a", "b", "$", "$a"), wildcard = fc.constantFrom("+", "+", "a", "b", "", "$", "$a");
 
@@ -57,7 +57,7 @@ Deno.test("Law: the index finds what matches() says, whatever was added, deleted
 Deno.test("Law: the retained messages that a filter finds are those that matches() says, however they came and went", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(topics, fc.boolean())), fc.array(filters), (updates, filters) => {
-      const set = new RetainedMessages(new Deadlines(new VirtualClock())), kept = new Set<string>();
+      const set = retainedMessages(new VirtualClock()), kept = new Set<string>();
       for (const [topic, keep] of updates) {
         const payload = new Uint8Array(keep ? 1 : 0);
         set.update(new Message({ topic, payload, qos: 0, retain: true, client: undefined }));

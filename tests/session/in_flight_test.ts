@@ -1,10 +1,13 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { Memory } from "../../src/memory.ts";
 import { Message } from "../../src/message.ts";
 import { InFlight } from "../../src/session/in_flight.ts";
 import { Delivery } from "../../src/session/queue.ts";
 import { plainTerms } from "../../src/session/terms.ts";
 
 const GREATEST = 65_535;
+
+const newInFlight = () => new InFlight(new Memory(Infinity));
 
 function delivery(topic = "t"): Delivery {
   const message = new Message({ topic, payload: new Uint8Array(), qos: 2, retain: false, client: undefined });
@@ -23,14 +26,14 @@ function begin(inFlight: InFlight, count: number): Delivery[] {
 const idsOf = (deliveries: readonly Delivery[]) => deliveries.map(({ packetId }) => packetId);
 
 Deno.test("Packet identifiers begin with 1 and are given in turn: one that was freed is the last to come again", () => {
-  const inFlight = new InFlight(), [first, , third] = begin(inFlight, 3);
+  const inFlight = newInFlight(), [first, , third] = begin(inFlight, 3);
   assertEquals([first!.packetId, third!.packetId], [1, 3]);
   inFlight.settle(first!);
   assertEquals(idsOf(begin(inFlight, 2)), [4, 5]);
 });
 
 Deno.test("After 65,535 comes 1: 0 is no packet identifier [MQTT-2.3.1-1]", () => {
-  const inFlight = new InFlight(), ids: number[] = [];
+  const inFlight = newInFlight(), ids: number[] = [];
   for (let i = 0; i <= GREATEST; i++) {
     const [begun] = begin(inFlight, 1);
     ids.push(begun!.packetId);
@@ -40,7 +43,7 @@ Deno.test("After 65,535 comes 1: 0 is no packet identifier [MQTT-2.3.1-1]", () =
 });
 
 Deno.test("Identifiers in use are passed over, those that await a PUBCOMP too [MQTT-2.3.1-4]", () => {
-  const inFlight = new InFlight(), [first, second, third] = begin(inFlight, 3);
+  const inFlight = newInFlight(), [first, second, third] = begin(inFlight, 3);
   inFlight.release(second!);
   for (let round = 0; round < 3; round++) {
     const used = new Set<number>();
@@ -57,7 +60,7 @@ Deno.test("Identifiers in use are passed over, those that await a PUBCOMP too [M
 });
 
 Deno.test("All identifiers can be in use at a time but one, which is found", () => {
-  const inFlight = new InFlight(), all = begin(inFlight, GREATEST);
+  const inFlight = newInFlight(), all = begin(inFlight, GREATEST);
   assertEquals(new Set(idsOf(all)).size, GREATEST);
   for (const only of [40_000, 39_999, GREATEST, 1]) {
     inFlight.settle(inFlight.get(only)!);
@@ -66,7 +69,7 @@ Deno.test("All identifiers can be in use at a time but one, which is found", () 
 });
 
 Deno.test("The oldest come first, also where identifiers have gone round since [MQTT-4.6.0-1]", () => {
-  const inFlight = new InFlight(), [old] = begin(inFlight, 1);
+  const inFlight = newInFlight(), [old] = begin(inFlight, 1);
   for (let last = 0; last < GREATEST - 10;) {
     const [begun] = begin(inFlight, 1);
     last = begun!.packetId;
@@ -78,7 +81,7 @@ Deno.test("The oldest come first, also where identifiers have gone round since [
 });
 
 Deno.test("A new link gets everything that is unacknowledged, oldest first; what was acknowledged meanwhile is left out", () => {
-  const inFlight = new InFlight(), [first, second, third, fourth] = begin(inFlight, 4);
+  const inFlight = newInFlight(), [first, second, third, fourth] = begin(inFlight, 4);
   inFlight.restart();
   assertEquals([inFlight.behind, inFlight.underWay], [true, 0]);
   assertStrictEquals(inFlight.next(), first);
@@ -90,7 +93,7 @@ Deno.test("A new link gets everything that is unacknowledged, oldest first; what
 });
 
 Deno.test("A link that is gone leaves nothing to be sent again to the next one but what that asks for", () => {
-  const inFlight = new InFlight();
+  const inFlight = newInFlight();
   begin(inFlight, 2);
   inFlight.restart();
   inFlight.stop();
@@ -98,7 +101,7 @@ Deno.test("A link that is gone leaves nothing to be sent again to the next one b
 });
 
 Deno.test("Released identifiers come in the order of their PUBRECs, until their PUBCOMP", () => {
-  const inFlight = new InFlight(), all = begin(inFlight, 3);
+  const inFlight = newInFlight(), all = begin(inFlight, 3);
   for (const i of [2, 0, 1]) inFlight.release(all[i]!);
   assertEquals([[...inFlight.released], inFlight.underWay], [[3, 1, 2], 3]);
   assertEquals([inFlight.complete(1), inFlight.complete(1), inFlight.complete(9)], [true, false, false]);

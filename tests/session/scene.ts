@@ -2,7 +2,6 @@
 import type { Message, QoS } from "../../src/message.ts";
 import type { Terms } from "../../src/session/terms.ts";
 import { type Link, Session } from "../../src/session/session.ts";
-import type { SessionContext } from "../../src/session/sessions.ts";
 import { plain, Surroundings } from "./surroundings.ts";
 
 /**
@@ -24,6 +23,10 @@ export class RecordingLink implements Link {
     return true;
   }
 
+  overloaded(): void {
+    this.#sent.push("overloaded");
+  }
+
   release(packetId: number): void {
     this.#sent.push(`pubrel#${packetId}`);
   }
@@ -39,7 +42,7 @@ export class Scene extends Surroundings {
   readonly link = new RecordingLink();
   readonly session: Session;
 
-  constructor(limits: Partial<SessionContext["limits"]> = {}, attached = true) {
+  constructor(limits: Partial<Surroundings["limits"]> = {}, attached = true) {
     super(limits);
     this.session = new Session("c", 0, this);
     if (attached) this.session.attach(this.link);

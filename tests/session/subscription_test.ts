@@ -195,7 +195,8 @@ Deno.test("When a session ends, what it was given of a shared subscription goes 
   assertEquals(scene.otherLink.take(), ["z:2#3[5]", "unacknowledged:1#4[5]"]);
   for (const id of [3, 4]) scene.other.acknowledge(id, true);
   assertEquals(scene.otherLink.take(), ["queued:2#5[5]"]);
-  assertEquals(scene.drops(), ["undefined:session-ended*1"]);
+  const refused = ["x", "y", "z", "unacknowledged"].map((topic) => `${topic}:refused-by-client*1`);
+  assertEquals(scene.drops(), ["undefined:session-ended*1", ...refused]);
 });
 
 Deno.test("When the last member's session ends, its shared messages are lost, and counted", () => {

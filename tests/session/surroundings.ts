@@ -1,14 +1,16 @@
 // What sessions live among, without connections: an index, groups, retained messages and a clock, all of them real ones.
 import type { BrokerEvent } from "../../src/events.ts";
 import { Deadlines } from "../../src/deadlines.ts";
+import { Memory } from "../../src/memory.ts";
 import { Message, type MessageFields, payloadBytes } from "../../src/message.ts";
 import type { SessionContext } from "../../src/session/sessions.ts";
 import { compileRoute, type Subscriber, type Subscription } from "../../src/session/subscription.ts";
-import { RetainedMessages } from "../../src/topics/retained.ts";
+import type { RetainedMessages } from "../../src/topics/retained.ts";
 import { SharedGroups } from "../../src/topics/shared.ts";
 import { TopicIndex } from "../../src/topics/topic_index.ts";
 import { Turn } from "../../src/turn.ts";
 import { VirtualClock } from "../support/clock.ts";
+import { retainedMessages } from "../support/retained.ts";
 
 /** The surroundings of sessions, and what has been told there. */
 export class Surroundings implements SessionContext {
@@ -17,14 +19,17 @@ export class Surroundings implements SessionContext {
   readonly turn = new Turn(this.clock);
   readonly index = new TopicIndex<Subscriber | Subscription, readonly Subscriber[]>(compileRoute);
   readonly groups = new SharedGroups(this.index);
-  readonly retained = new RetainedMessages(this.deadlines);
-  readonly limits: SessionContext["limits"];
+  readonly limits: SessionContext["limits"] & { readonly memory: number };
+  readonly memory: Memory;
+  readonly retained: RetainedMessages;
   readonly events: BrokerEvent[] = [];
   /** The wills whose time has come. */
   readonly wills: Message[] = [];
 
-  constructor(limits: Partial<SessionContext["limits"]> = {}) {
-    this.limits = { inflight: 100, queuedMessages: 100, queuedBytes: 10_000, ...limits };
+  constructor(limits: Partial<Surroundings["limits"]> = {}) {
+    this.limits = { inflight: 100, queuedMessages: 100, queuedBytes: 10_000, memory: Infinity, ...limits };
+    this.memory = new Memory(this.limits.memory);
+    this.retained = retainedMessages(this.clock, { deadlines: this.deadlines, memory: this.memory });
   }
 
   readonly report = (event: BrokerEvent): void => void this.events.push(event);

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { Deadlines } from "../../src/deadlines.ts";
 import { Message } from "../../src/message.ts";
-import { RetainedMessages } from "../../src/topics/retained.ts";
+import type { RetainedMessages } from "../../src/topics/retained.ts";
 import { matchingSuite } from "../suites/matching.ts";
 import { VirtualClock } from "../support/clock.ts";
+import { retainedMessages } from "../support/retained.ts";
 
 function retained(topic: string, payload: string | Uint8Array = "x", retain = true): Message {
   const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
@@ -16,7 +16,7 @@ function setOf(...messages: readonly Message[]): RetainedMessages {
 }
 
 function filled(clock: VirtualClock, ...messages: readonly Message[]): RetainedMessages {
-  const set = new RetainedMessages(new Deadlines(clock));
+  const set = retainedMessages(clock);
   for (const message of messages) set.update(message);
   return set;
 }

@@ -3,11 +3,13 @@
 import { parseArgs as parse } from "node:util";
 
 /** What `parseArgs` understands here. */
-export interface ParseOptions<B extends string, S extends string> {
+export interface ParseOptions<B extends string, S extends string, C extends S> {
   /** Flags that are true or false, and take no value. */
   boolean?: readonly B[];
   /** Flags with a value. */
   string?: readonly S[];
+  /** Of these, those that can be repeated: their values become a list. */
+  collect?: readonly C[];
   /** Short names. */
   alias?: Record<string, string>;
   /**
@@ -17,17 +19,19 @@ export interface ParseOptions<B extends string, S extends string> {
 }
 
 /** The flags by name, and the positional arguments as `_`. */
-export type Args<B extends string, S extends string> =
+export type Args<B extends string, S extends string, C extends S> =
   & { [flag in B]: boolean }
-  & { [flag in S]?: string }
+  & { [flag in Exclude<S, C>]?: string }
+  & { [flag in C]: string[] }
   & { _: (string | number)[] };
 
 /** Takes command line arguments apart. */
-export function parseArgs<B extends string = never, S extends string = never>(
+export function parseArgs<B extends string = never, S extends string = never, C extends S = never>(
   args: readonly string[],
-  options: ParseOptions<B, S> = {},
-): Args<B, S> {
+  options: ParseOptions<B, S, C> = {},
+): Args<B, S, C> {
   const booleans: readonly string[] = options.boolean ?? [], strings: readonly string[] = options.string ?? [];
+  const lists: readonly string[] = options.collect ?? [];
   const declared: Record<string, { type: "boolean" | "string"; short?: string }> = {};
   for (const name of booleans) declared[name] = { type: "boolean" };
   for (const name of strings) declared[name] = { type: "string" };
@@ -42,14 +46,16 @@ export function parseArgs<B extends string = never, S extends string = never>(
 
   const result: Record<string, unknown> & { _: (string | number)[] } = { _: [] };
   for (const name of booleans) result[name] = false;
+  for (const name of lists) result[name] = [];
   for (const [i, token] of tokens.entries()) {
     if (token.kind === "positional") {
       if (end >= 0 && i > end || options.unknown?.(token.value) !== false) result._.push(token.value);
     } else if (token.kind === "option") {
       const known = Object.hasOwn(declared, token.name) ? declared[token.name] : undefined;
       const value = known?.type === "boolean" ? token.value !== "false" : token.value ?? (known ? "" : true);
-      if (known || options.unknown?.(args[token.index]!, token.name, value) !== false) result[token.name] = value;
+      if (known && lists.includes(token.name)) (result[token.name] as unknown[]).push(value);
+      else if (known || options.unknown?.(args[token.index]!, token.name, value) !== false) result[token.name] = value;
     }
   }
-  return result as Args<B, S>;
+  return result as Args<B, S, C>;
 }
