@@ -16,6 +16,9 @@ const BACKLOG = 4096;
 /** How long to wait after an accept has failed, in milliseconds. */
 const RETRY = 50;
 
+/** How an accept fails for a peer that has reset the connection meanwhile. */
+const gone = [Deno.errors.NotConnected, Deno.errors.ConnectionAborted, Deno.errors.ConnectionReset];
+
 /**
  * Listens on a TCP port.
  *
@@ -38,8 +41,8 @@ async function* accepted(listener: Deno.TcpListener): AsyncGenerator<ByteStream,
       yield tcpStream(await listener.accept());
     } catch (error) {
       if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return; // closed
-      // This peer has gone already, or there are too many open files, which takes a while to change.
-      await new Promise((resolve) => setTimeout(resolve, RETRY));
+      // Too many open files take a while to change. For a peer that has gone already nobody has to wait: there may be thousands.
+      if (!gone.some((type) => error instanceof type)) await new Promise((resolve) => setTimeout(resolve, RETRY));
     }
   }
 }
