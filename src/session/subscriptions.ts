@@ -1,4 +1,5 @@
 // The subscriptions of one session, by topic filter, and their places in the index of the broker.
+import { keyOf, nameOf } from "../keys.ts";
 import type { Session } from "./session.ts";
 import type { SessionContext } from "./sessions.ts";
 import { Subscription, type SubscriptionOptions } from "./subscription.ts";
@@ -21,14 +22,14 @@ export class Subscriptions {
 
   /** Whether there is one with exactly this filter. */
   has(filter: string): boolean {
-    return this.#byFilter?.has(filter) ?? false;
+    return this.#byFilter?.has(keyOf(filter)) ?? false;
   }
 
   /** Subscribes, or replaces the subscription with the same filter without a gap [MQTT-3.8.4-3]. True where it is new. */
   set(filter: string, options: SubscriptionOptions): boolean {
-    const all = this.#byFilter ??= new Map(), former = all.get(filter), group = this.#context.groups.get(filter);
+    const all = this.#byFilter ??= new Map(), former = all.get(keyOf(filter)), group = this.#context.groups.get(filter);
     const subscription = new Subscription(this.#session, options, group);
-    all.set(filter, subscription);
+    all.set(keyOf(filter), subscription);
     if (group) group.add(subscription);
     else this.#context.index.add(filter, subscription);
     if (former) this.#remove(filter, former);
@@ -37,16 +38,16 @@ export class Subscriptions {
 
   /** Deletes the subscription with exactly this filter; what has been queued for it stays [MQTT-3.10.4-1..3]. */
   delete(filter: string): boolean {
-    const subscription = this.#byFilter?.get(filter);
+    const key = keyOf(filter), subscription = this.#byFilter?.get(key);
     if (!subscription) return false;
-    this.#byFilter!.delete(filter);
+    this.#byFilter!.delete(key);
     this.#remove(filter, subscription);
     return true;
   }
 
   /** Deletes them all. */
   clear(): void {
-    for (const filter of [...this.#byFilter?.keys() ?? []]) this.delete(filter);
+    for (const key of [...this.#byFilter?.keys() ?? []]) this.delete(nameOf(key));
   }
 
   #remove(filter: string, subscription: Subscription): void {

@@ -1,5 +1,6 @@
 // Topic names and topic filters (3.1.1 section 4.7): the rules, and what it means for a filter to match a name.
 // `matches` is the definition of a subscription; topic_index.ts is its optimisation, and delivers exactly the same.
+import { levelsOf } from "../keys.ts";
 
 /** The longest topic name or filter, in bytes of UTF-8 [MQTT-4.7.3-3]. */
 const MAX_BYTES = 65_535;
@@ -102,7 +103,7 @@ export function matches(filter: string): (message: { readonly topic: string }) =
 
 function matchLevels(filter: readonly string[], topic: string): boolean {
   if (topic.startsWith("$") && (filter[0] === "+" || filter[0] === "#")) return false; // [MQTT-4.7.2-1]
-  const levels = topic.split("/");
+  const levels = levelsOf(topic);
   for (let i = 0; i < filter.length; i++) {
     if (filter[i] === "#") return true; // also the parent: "a/#" matches "a"
     if (i >= levels.length || (filter[i] !== "+" && filter[i] !== levels[i])) return false;
@@ -112,7 +113,7 @@ function matchLevels(filter: readonly string[], topic: string): boolean {
 
 /** The levels of `topic` that the wildcards of `filter` stand for; both are taken to match. */
 export function captures<Filter extends string>(filter: Filter, topic: string): Captures<Filter> {
-  const levels = topic.split("/"), found: string[] = [];
+  const levels = levelsOf(topic), found: string[] = [];
   for (const [i, level] of filter.split("/").entries()) {
     if (level === "+") found.push(levels[i] ?? "");
     else if (level === "#") found.push(levels.slice(i).join("/"));

@@ -1,6 +1,7 @@
 // The last retained message of each topic (3.1.1 section 3.3.1.3), kept level by level, so that a new subscription finds those
 // that match without a look at the others.
 import type { Deadline, Deadlines } from "../deadlines.ts";
+import { levelKeys } from "../keys.ts";
 import type { Memory } from "../memory.ts";
 import type { Message } from "../message.ts";
 
@@ -75,7 +76,7 @@ export class RetainedMessages {
 
   #at(topic: string): Message | undefined {
     let level: Level | undefined = this.#root;
-    for (const name of topic.split("/")) level = level?.children.get(name);
+    for (const name of levelKeys(topic)) level = level?.children.get(name);
     return level?.message;
   }
 
@@ -88,7 +89,7 @@ export class RetainedMessages {
 
   #set(message: Message): void {
     let level = this.#root;
-    for (const name of message.topic.split("/")) {
+    for (const name of levelKeys(message.topic)) {
       let child = level.children.get(name);
       if (!child) level.children.set(name, child = new Level());
       level = child;
@@ -107,7 +108,7 @@ export class RetainedMessages {
   }
 
   #delete(topic: string): void {
-    const path = [this.#root], names = topic.split("/");
+    const path = [this.#root], names = levelKeys(topic);
     for (const name of names) {
       const child = path.at(-1)!.children.get(name);
       if (!child) return;
@@ -137,7 +138,7 @@ export class RetainedMessages {
   }
 
   *#find(filter: string, version: number): Generator<Message | undefined, void, undefined> {
-    const wanted = filter.split("/"), path: Step[] = [{ levels: [this.#root].values(), depth: 0 }];
+    const wanted = levelKeys(filter), path: Step[] = [{ levels: [this.#root].values(), depth: 0 }];
     for (let visited = 1; path.length > 0; visited++) {
       const { levels, depth } = path.at(-1)!, { value: level } = levels.next(), name = wanted[depth];
       if (visited % PATIENCE === 0) yield undefined;

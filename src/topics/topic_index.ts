@@ -1,6 +1,7 @@
 // Who wants a message: a trie from topic filters to subscribers, level by level, and a bounded cache from topic names to the
 // answer. Invariant: `match` finds exactly the subscribers whose filter `matches` (filter.ts), at a cost that grows with the
 // matches, not with the subscriptions.
+import { keyOf, levelKeys } from "../keys.ts";
 import { isWildcard } from "./filter.ts";
 
 /** What the cache may hold: subscribers in all its answers together, each answer counted as some more. */
@@ -62,14 +63,14 @@ export class TopicIndex<S, Route> {
   /** Adds a subscriber; the filter must be valid. */
   add(filter: string, subscriber: S): void {
     let node = this.#root;
-    for (const level of filter.split("/")) node = node.child(level);
+    for (const level of levelKeys(filter)) node = node.child(level);
     node.add(subscriber);
     this.#forget(filter);
   }
 
   /** Removes a subscriber, and with it every level that nobody needs any more. */
   delete(filter: string, subscriber: S): void {
-    const path = [this.#root], levels = filter.split("/");
+    const path = [this.#root], levels = levelKeys(filter);
     for (const level of levels) {
       const child = path.at(-1)!.children?.get(level);
       if (!child) return;
@@ -84,7 +85,7 @@ export class TopicIndex<S, Route> {
 
   /** What `compile` made of the subscribers whose filters match `topic`. Do not change it: it is shared by later calls. */
   match(topic: string): Route {
-    let route = this.#cache.get(topic);
+    let route = this.#cache.get(keyOf(topic));
     if (route === undefined) {
       const found = this.#walk(topic);
       route = this.#compile(found);
@@ -96,7 +97,7 @@ export class TopicIndex<S, Route> {
   #remember(topic: string, route: Route, weight: number): void {
     if (this.#weight + weight > CACHE_WEIGHT) this.#clear();
     this.#weight += weight;
-    this.#cache.set(topic, route);
+    this.#cache.set(keyOf(topic), route);
   }
 
   #clear(): void {
@@ -106,12 +107,12 @@ export class TopicIndex<S, Route> {
 
   #forget(filter: string): void {
     if (isWildcard(filter)) this.#clear();
-    else this.#cache.delete(filter);
+    else this.#cache.delete(keyOf(filter));
   }
 
   /** Iterative: a topic of 30,000 levels must not end in a stack overflow. */
   #walk(topic: string): S[] {
-    const levels = topic.split("/"), found: S[] = [];
+    const levels = levelKeys(topic), found: S[] = [];
     const pending: { node: Node<S>; depth: number }[] = [{ node: this.#root, depth: 0 }];
     for (let step = pending.pop(); step; step = pending.pop()) {
       const { node, depth } = step;
