@@ -109,7 +109,7 @@ export class Session {
     const { retained } = this.#context, identifiers = identifier === undefined ? [] : [identifier];
     const messages = replay(retained.search(filter), qos, identifiers, noLocal ? this.clientId : undefined);
     if (!this.#room().pushReplay(messages)) this.#lose(undefined, "queue-full");
-    this.resume();
+    if (!this.#resuming) this.resume(); // thousands of them would each search on for a while in this turn
   }
 
   /** Sends a message, or lets it wait, or reports that it is dropped. */

@@ -13,6 +13,8 @@ class Level {
   expiry: Deadline | undefined;
 }
 
+const nothing = new Level();
+
 /** How many levels a search looks at before it lets others go on. */
 const PATIENCE = 1000;
 
@@ -156,10 +158,13 @@ export class RetainedMessages {
     }
   }
 
-  /** The children that a wildcard stands for: at the first level not those that start with $ [MQTT-4.7.2-1]. */
+  /**
+   * The children that a wildcard stands for: at the first level not those that start with $ [MQTT-4.7.2-1]. In place of each of
+   * those comes one where nothing is to be found: to pass over it is a step of the search, too.
+   */
   *#visible(level: Level): Generator<Level, undefined, undefined> {
     for (const [name, child] of level.children) {
-      if (level !== this.#root || !name.startsWith("$")) yield child;
+      yield level === this.#root && name.startsWith("$") ? nothing : child;
     }
   }
 }
