@@ -20,8 +20,9 @@ type LevelCaptures<Level extends string> = Level extends "+" | "#" ? [string] : 
 
 /** What is wrong with a topic name, as a sentence, or `undefined`. */
 export function topicNameFault(topic: string): string | undefined {
-  if (/[+#]/.test(topic)) return `Topic name "${topic}" holds a wildcard, "+" or "#": only filters may`; // [MQTT-3.3.2-2]
-  return stringFault("Topic name", topic);
+  const fault = stringFault("Topic name", topic); // first: what quotes the name must not send U+0000 back
+  if (fault || !/[+#]/.test(topic)) return fault;
+  return `Topic name "${topic}" holds a wildcard, "+" or "#": only filters may`; // [MQTT-3.3.2-2]
 }
 
 /** What is wrong with a topic filter, as a sentence, or `undefined`. */
