@@ -21,6 +21,8 @@ export class Receiver {
   #gate: Promise<void> | undefined;
   /** Ends that waiting sooner. */
   #wake: (() => void) | undefined;
+  /** Decisions that are under way. */
+  #deciding = 0;
 
   constructor(connection: Connection, stream: ByteStream, sender: Sender) {
     this.#connection = connection;
@@ -31,7 +33,7 @@ export class Receiver {
 
   /** True while a packet is being decided about. */
   get waiting(): boolean {
-    return this.#gate !== undefined;
+    return this.#deciding > 0;
   }
 
   /** The largest packet that is taken, in bytes. */
@@ -42,6 +44,8 @@ export class Receiver {
   /** Handles no further packet until `promise` settles; that must not reject. */
   wait(promise: Promise<void>): void {
     this.#gate = promise;
+    this.#deciding++;
+    promise.then(() => this.#deciding--);
   }
 
   /** The client takes its answers again. */
