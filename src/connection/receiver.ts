@@ -75,7 +75,7 @@ export class Receiver {
     const connection = this.#connection, { turn } = connection.context;
     let handled = 0;
     try {
-      while (!this.#gate && !connection.ended && this.#takePacket()) {
+      while (!this.#gate && !connection.ended && !this.#sender.choked && this.#takePacket()) {
         if (++handled % CHECKED === 0 || turn.heavy) this.#takeBreath();
       }
     } catch (error) {
