@@ -123,6 +123,7 @@ const wrong = {
   "AUTH without a method": frame(0xf0, 0x18, ...properties(say.data("2"))),
   "AUTH without anything": frame(0xf0, 0x18),
   "AUTH with success": bytesOf(authPacket("2", 0x00), 5),
+  "AUTH with success that goes without saying": frame(0xf0),
   "AUTH that begins anew": bytesOf(authPacket("ann:1", 0x19), 5),
 };
 
