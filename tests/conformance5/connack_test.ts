@@ -189,7 +189,10 @@ Deno.test("a connection beyond the limit gets CONNACK 0x88 and is closed; the ot
   await refused.expect({ cmd: "connack", reasonCode: 0x88, sessionPresent: false });
   await refused.expectClosed();
   await client.expectNothing();
-  assertEquals(endings(broker), { "refused/server-unavailable": 1 });
+  await using small = TestClient.memory(broker, 5);
+  await small.sendBytes(connectFrame({ properties: [[39, 0, 0, 0, 10]] })); // a maximum packet size
+  await small.expect({ cmd: "connack", length: 3, reasonCode: 0x88 });
+  assertEquals(endings(broker), { "refused/server-unavailable": 2 });
 });
 
 /** The bytes of the refusal that a client gets which takes packets of this size at most, or wants no reasons in words. */
