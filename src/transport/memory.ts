@@ -78,7 +78,7 @@ class Pipe {
     while (this.#size >= this.#capacity && !this.#broken && !this.#ended) await this.#changed.promise;
     if (this.#broken || this.#ended) throw new Deno.errors.BrokenPipe("The other side has closed the stream");
     const count = Math.min(bytes.length, this.#capacity - this.#size);
-    this.#chunks.push(bytes.slice(0, count));
+    this.#chunks.push(new Uint8Array(bytes.subarray(0, count))); // not `slice`: that of a Buffer is a view
     this.#size += count;
     this.#notify();
     return count;
