@@ -1,0 +1,219 @@
+import { assert, assertEquals, assertGreater, assertLess, assertThrows } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { migrations } from "../../src/store/schema.ts";
+import { openStore } from "../../src/store/sqlite.ts";
+import { StoreError, type StoreFault } from "../../src/store/store.ts";
+import { storeSuite } from "../suites/store.ts";
+import { SqliteScene } from "../support/store_scenes.ts";
+import {
+  add,
+  atLeastOnce,
+  contentOf,
+  deliveriesOf,
+  messageOf,
+  saveSessions,
+  temporaryFolder,
+} from "../support/stores.ts";
+
+storeSuite("SQLite", () => new SqliteScene());
+
+/** Makes a file by SQL. */
+function makeDatabase(path: string, sql: string): void {
+  using database = new DatabaseSync(path);
+  database.exec(sql);
+}
+
+/** Asserts that a file can't be opened, for this reason, and is left as it is. */
+function assertNotOpened(path: string, kind: StoreFault, message: string): void {
+  const before = Deno.readFileSync(path), error = assertThrows(() => openStore(path), StoreError);
+  assertEquals([error.kind, error.message], [kind, `Store "${path}" ${message}`]);
+  assertEquals(Deno.readFileSync(path), before);
+}
+
+Deno.test("A file that was closed holds everything by itself, and is opened again", () => {
+  using folder = temporaryFolder();
+  const path = `${folder.path}/brook.db`, store = openStore(path);
+  saveSessions(store, "a");
+  add(store, 1, 2);
+  store.close();
+  store.close();
+  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["brook.db"]);
+  const again = openStore(path);
+  assertEquals(deliveriesOf(again, "a"), ["1:0 1", "2:0 2"]);
+  again.close();
+});
+
+Deno.test("A store that was closed says so", () => {
+  using folder = temporaryFolder();
+  const store = openStore(`${folder.path}/brook.db`);
+  store.close();
+  saveSessions(store, "a");
+  const error = assertThrows(() => store.commit(), StoreError, "can't be used: database is not open");
+  assertEquals(error.kind, "unavailable");
+});
+
+Deno.test("A message that goes to 1,000 sessions lies in the file once, until the last of them has taken it", () => {
+  using scene = new SqliteScene();
+  const clientIds = Array.from({ length: 1000 }, (_, i) => `client-${i}`),
+    message = messageOf("t", new Uint8Array(10_000));
+  saveSessions(scene.store, ...clientIds);
+  for (const clientId of clientIds) scene.store.addDelivery(clientId, 1, message, 1, atLeastOnce);
+  scene.store.commit();
+  assertEquals(scene.rows, { session: 1000, chunk: 1000, message: 1, copies: 1 });
+  const { pages } = scene.file.database.prepare(
+    "SELECT page_count * page_size AS pages FROM pragma_page_count, pragma_page_size",
+  ).get()!;
+  assertLess(Number(pages), 250_000);
+  for (const clientId of clientIds.slice(0, 998)) scene.store.deleteDelivery(clientId, 1);
+  scene.store.commit();
+  scene.crash();
+  assertEquals(scene.rows, { session: 1000, chunk: 2, message: 1, copies: 1 });
+  scene.store.deleteSession("client-998");
+  scene.store.deleteDelivery("client-999", 1);
+  scene.store.commit();
+  assertEquals(scene.rows, { session: 999 });
+});
+
+Deno.test("What a turn adds to a session is one row, and so is a retained message; nothing is left of what is over", () => {
+  using scene = new SqliteScene();
+  saveSessions(scene.store, "a");
+  for (let sequence = 1; sequence <= 200; sequence++) {
+    add(scene.store, sequence);
+    scene.store.sent("a", sequence, sequence);
+    scene.store.retain(messageOf("t", String(sequence)), 1);
+  }
+  scene.store.commit();
+  assertEquals(scene.rows, { session: 1, chunk: 1, retained: 1 });
+  for (let sequence = 1; sequence <= 200; sequence++) scene.store.deleteDelivery("a", sequence);
+  scene.store.deleteRetained("t");
+  scene.store.commit();
+  assertEquals(scene.rows, { session: 1 });
+});
+
+Deno.test("What is over before its commit never reaches the file", () => {
+  using scene = new SqliteScene();
+  saveSessions(scene.store, "a");
+  scene.store.commit();
+  const sizes = () => ["", "-wal"].map((end) => Deno.statSync(scene.path + end).size), before = sizes();
+  for (let sequence = 1; sequence <= 1000; sequence++) {
+    add(scene.store, sequence);
+    scene.store.sent("a", sequence, sequence);
+    scene.store.deleteDelivery("a", sequence);
+  }
+  assert(scene.store.urgent);
+  scene.store.commit();
+  assertEquals(sizes(), before);
+});
+
+Deno.test("A message that is never acknowledged does not keep those behind it in the file", () => {
+  using scene = new SqliteScene();
+  saveSessions(scene.store, "a");
+  add(scene.store, 1);
+  for (let sequence = 2; sequence <= 1000; sequence++) {
+    add(scene.store, sequence);
+    scene.store.commit();
+    scene.store.sent("a", sequence, sequence);
+    scene.store.deleteDelivery("a", sequence - 1 || 1);
+  }
+  assertEquals(scene.rows, { session: 1, chunk: 2, flow: 1 });
+});
+
+Deno.test("A file gives room back that is not needed any more", () => {
+  using scene = new SqliteScene();
+  saveSessions(scene.store, "a", "b");
+  const fill = (sequence: number) =>
+    scene.store.addDelivery("a", sequence, messageOf("t", new Uint8Array(100_000)), 1, atLeastOnce);
+  for (let sequence = 1; sequence <= 300; sequence++) fill(sequence);
+  scene.store.commit();
+  scene.file.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  const size = Deno.statSync(scene.path).size;
+  assertGreater(size, 30_000_000);
+  scene.store.deleteSession("a");
+  for (let i = 0; i < 5000; i++) {
+    scene.store.retain(messageOf("t", String(i)), 1);
+    scene.store.commit();
+  }
+  scene.file.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  assertLess(Deno.statSync(scene.path).size, size - 15_000_000);
+});
+
+Deno.test("A store in a folder that is not there can't be opened", () => {
+  const error = assertThrows(
+    () => openStore("/nowhere/brook.db"),
+    StoreError,
+    'Store "/nowhere/brook.db" can\'t be used',
+  );
+  assertEquals(error.kind, "unavailable");
+});
+
+Deno.test("A file that is no database is not opened, and not changed", () => {
+  using folder = temporaryFolder();
+  const path = `${folder.path}/brook.db`;
+  Deno.writeTextFileSync(path, "Dear diary\n".repeat(1000));
+  assertNotOpened(path, "corrupt", "is not a database");
+});
+
+Deno.test("The database of another program is not opened, and not changed", () => {
+  using folder = temporaryFolder();
+  for (const [i, sql] of ["CREATE TABLE mine (x)", "PRAGMA user_version = 1", "PRAGMA application_id = 7"].entries()) {
+    const path = `${folder.path}/${i}.db`;
+    makeDatabase(path, sql);
+    assertNotOpened(path, "foreign", "is a database of another program");
+  }
+});
+
+Deno.test("The file of a later release is not opened, and not changed", () => {
+  using folder = temporaryFolder();
+  const path = `${folder.path}/brook.db`, next = migrations.length + 1;
+  openStore(path).close();
+  makeDatabase(path, `PRAGMA user_version = ${next}`);
+  assertNotOpened(path, "later-version", `has version ${next}: this release knows up to ${migrations.length}`);
+});
+
+/** Makes a file with some content, and closes it. */
+function makeStore(path: string): void {
+  const store = openStore(path), shared = messageOf("t", new Uint8Array(1000));
+  saveSessions(store, "a", "b");
+  for (const clientId of ["a", "b"]) store.addDelivery(clientId, 1, shared, 1, atLeastOnce);
+  for (let sequence = 2; sequence <= 100; sequence++) {
+    add(store, sequence);
+    if (sequence % 2) store.commit();
+  }
+  store.retain(messageOf("t", new Uint8Array(50_000)), 1);
+  store.close();
+}
+
+Deno.test("A file that was cut off is not opened", () => {
+  using folder = temporaryFolder();
+  const path = `${folder.path}/brook.db`;
+  makeStore(path);
+  for (const size of [Deno.statSync(path).size - 8192, 8192, 5000]) {
+    Deno.truncateSync(path, size);
+    assertNotOpened(path, "corrupt", "is damaged");
+  }
+});
+
+Deno.test("Damage inside a file is found when that is read, and named", () => {
+  using folder = temporaryFolder();
+  const path = `${folder.path}/brook.db`;
+  for (
+    const damage of ["UPDATE chunk SET data = x'0101'", "UPDATE retained SET message = x'2d42'", "DELETE FROM message"]
+  ) {
+    makeStore(path);
+    makeDatabase(path, damage);
+    const error = assertThrows(
+      () => {
+        const store = openStore(path);
+        try {
+          contentOf(store);
+        } finally {
+          store.close();
+        }
+      },
+      StoreError,
+      `Store "${path}" is damaged`,
+    );
+    assertEquals(error.kind, "corrupt");
+    Deno.removeSync(path);
+  }
+});
