@@ -30,6 +30,8 @@ export * from "./src/operators/mod.ts";
 export type { BrokerOptions, Limits, RoutingOperator, Size } from "./src/options.ts";
 export type { ChooseOverload, OverloadContext, OverloadPolicy } from "./src/overload.ts";
 export type { TopicOptions } from "./src/routing/observe_topic.ts";
+export { MemoryStore } from "./src/store/memory.ts";
+export { type Store, StoreError, type StoreFault } from "./src/store/store.ts";
 export { type Captures, matches } from "./src/topics/filter.ts";
 export { memoryPair } from "./src/transport/memory.ts";
 export type { TcpOptions } from "./src/transport/tcp.ts";

@@ -12,6 +12,7 @@ import { converse } from "./connection/conversation.ts";
 import { ChunkPool } from "./connection/outbox.ts";
 import { type PacketTrace, Trace } from "./connection/trace.ts";
 import { Deadlines } from "./deadlines.ts";
+import { Durability } from "./durability.ts";
 import { MqttError } from "./errors.ts";
 import type { BrokerEvent } from "./events.ts";
 import { Journal } from "./journal.ts";
@@ -30,6 +31,7 @@ import { type BrokerOptions, type ResolvedOptions, resolveOptions, type RoutingO
 import { observeTopic, type TopicOptions } from "./routing/observe_topic.ts";
 import { Router } from "./routing/router.ts";
 import { mergeMap, type Observable, Subject } from "./rx.ts";
+import { keeperOf, restoredMessage } from "./session/restore.ts";
 import { Sessions } from "./session/sessions.ts";
 import { compileRoute, type Subscriber } from "./session/subscription.ts";
 import { type Captures, topicFilterFault, topicNameFault } from "./topics/filter.ts";
@@ -73,6 +75,7 @@ export class Broker implements AsyncDisposable {
   readonly #index = new TopicIndex<Subscriber, readonly Subscriber[]>(compileRoute);
   readonly #groups = new SharedGroups(this.#index);
   readonly #retained: RetainedMessages;
+  readonly #durability: Durability | undefined;
   readonly #connections = new Connections();
   readonly #context: ConnectionContext;
   /** Completes when the broker has closed, and with it every observed topic. */
@@ -83,10 +86,12 @@ export class Broker implements AsyncDisposable {
 
   /** Use {@linkcode createBroker}. */
   constructor(options: BrokerOptions) {
-    const { routing, limits, clock, signal } = this.#options = resolveOptions(options);
-    const turn = this.#turn = new Turn(clock), deadlines = new Deadlines(clock), memory = new Memory(limits.memory);
+    const { routing, limits, clock, store, signal } = this.#options = resolveOptions(options);
+    const turn = this.#turn = new Turn(clock, store && ((turn) => this.#durability!.pass(turn)));
+    const deadlines = new Deadlines(clock), memory = new Memory(limits.memory);
     const { report } = this.#journal = new Journal(turn, () => timeOfDay(clock));
-    this.#retained = new RetainedMessages({ deadlines, memory, limits });
+    this.#durability = store && new Durability({ store, clock, report });
+    this.#retained = new RetainedMessages({ deadlines, memory, limits, keeper: store && keeperOf(store, clock) });
     this.#router = new Router(routing, report, (message) => this.#deliver(message));
     const sessions = new Sessions({
       index: this.#index,
@@ -97,6 +102,8 @@ export class Broker implements AsyncDisposable {
       report,
       deadlines,
       turn,
+      clock,
+      store,
       publish: (will) => this.#router.incoming.next(will),
     });
     this.#context = {
@@ -111,6 +118,7 @@ export class Broker implements AsyncDisposable {
       report,
       retained: this.#retained,
       admission: new Admission(limits, memory),
+      durability: this.#durability,
     };
     this.#compose();
     this.published = this.#journal.guard(this.#router.published);
@@ -120,6 +128,8 @@ export class Broker implements AsyncDisposable {
     this.counters = this.#journal.counters;
     this.closed = this.#closed.promise;
     signal?.addEventListener("abort", this.#abort);
+    for (const message of store?.retained() ?? []) this.#retained.restore(restoredMessage(message, clock), clock.now());
+    sessions.load();
     if (signal?.aborted) this.close();
   }
 
@@ -288,6 +298,7 @@ export class Broker implements AsyncDisposable {
 
   async #shutDown(drain: number): Promise<void> {
     await this.#connections.close(drain, this.#context);
+    await this.#durability?.close();
     this.#options.signal?.removeEventListener("abort", this.#abort);
     this.#journal.report({ type: "closed" });
     this.#router.close();

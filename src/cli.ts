@@ -8,6 +8,7 @@ import { type LogLevel, logLevels, logTo } from "./observe/log.ts";
 import { eventText, traceLine } from "./observe/text.ts";
 import { type Limits, ranges, resolveOptions } from "./options.ts";
 import { isOverloadPolicy, overloadPolicies, type OverloadPolicy } from "./overload.ts";
+import type { Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
 
 const HELP = `Brook ${VERSION}: an MQTT broker. Serves MQTT 5.0, 3.1.1 and 3.1 over TCP.
@@ -21,6 +22,9 @@ Usage: deno run --allow-net mod.ts [options]
       --limit NAME=VALUE set a limit, such as packet=64KiB; can be repeated. There are
 ${limitLines()}
       --overload POLICY  what happens to messages that find a client's queue full: ${overloadPolicies.join(", ")}
+      --store FILE       keep sessions, retained messages and wills in this file, through restarts and crashes;
+                         needs --allow-read and --allow-write
+      --durability LEVEL what that survives: full (default), a power loss; normal, a crash of the process
       --log-level LEVEL  ${logLevels.join(", ")} (default info)
   -v, --version          print the version
   -h, --help             print this`;
@@ -36,7 +40,11 @@ interface Settings {
   readonly logLevel: LogLevel;
   readonly limits: Limits;
   readonly overload: OverloadPolicy;
+  readonly store: string | undefined;
+  readonly durability: Durability;
 }
+
+type Durability = "full" | "normal";
 
 /** Runs the command and, where it fails, exits with a status. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -55,8 +63,8 @@ async function run(args: readonly string[]): Promise<void> {
   if (flags.version) return console.log(VERSION);
   const settings = settingsOf(flags);
   const stop = new AbortController();
-  const { limits, overload } = settings;
-  await using broker = createBroker({ signal: stop.signal, limits, overload });
+  const { limits, overload } = settings, store = settings.store === undefined ? {} : { store: await open(settings) };
+  await using broker = createBroker({ signal: stop.signal, limits, overload, ...store });
   using _signals = onSignals(stop);
   console.log(startLine(listen(broker, settings), settings));
   // The log starts behind that line: where listening fails, the fault is the only one.
@@ -75,7 +83,7 @@ function parse(args: readonly string[]) {
   };
   const flags = parseArgs([...args], {
     boolean: ["allow-anonymous", "trace", "version", "help"],
-    string: ["host", "port", "log-level", "limit", "overload"],
+    string: ["host", "port", "log-level", "limit", "overload", "store", "durability"],
     collect: ["limit"],
     alias: { h: "help", p: "port", v: "version" },
     unknown,
@@ -100,6 +108,8 @@ function settingsOf(flags: ReturnType<typeof parse>): Settings {
     logLevel: logLevelOf(flags["log-level"]),
     limits: limitsOf(flags.limit),
     overload: overloadOf(flags.overload),
+    store: storeOf(flags.store),
+    durability: durabilityOf(flags.durability),
   };
 }
 
@@ -113,6 +123,31 @@ function logLevelOf(text = "info"): LogLevel {
   const level = logLevels.find((level) => level === text);
   if (!level) throw new UsageError(`${found("log-level", text)}: there are ${logLevels.join(", ")}`);
   return level;
+}
+
+function storeOf(path: string | undefined): string | undefined {
+  if (path === "") throw new UsageError(`${found("store", path)}: it needs the path of a file, such as brook.db`);
+  return path;
+}
+
+function durabilityOf(text = "full"): Durability {
+  if (text !== "full" && text !== "normal") {
+    throw new UsageError(`${found("durability", text)}: there are full, normal`);
+  }
+  return text;
+}
+
+async function open({ store, durability }: Settings): Promise<Store> {
+  const { openStore } = await import("./store/sqlite.ts");
+  try {
+    return openStore(store!, { durability });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    const how = "deno run --allow-net --allow-read --allow-write mod.ts";
+    throw new Error(`Store "${store}" needs the permission to read and to write: ${how} --store ${store}`, {
+      cause: error,
+    });
+  }
 }
 
 function overloadOf(text = "drop-newest"): OverloadPolicy {

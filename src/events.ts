@@ -109,6 +109,9 @@ export type BrokerEvent =
     readonly hook: "authenticate" | "authorize" | "authentication" | "responseInformation" | "overload";
     readonly error: unknown;
   }
+  /** The store can't be written to: publications of QoS 1 and 2 are refused until it can. */
+  | { readonly type: "store-failed"; readonly error: unknown }
+  | { readonly type: "store-recovered" }
   | { readonly type: "closed" };
 
 /** Tells the broker's events to whoever listens. */

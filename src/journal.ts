@@ -46,6 +46,11 @@ export class Journal implements Flushable {
     this.#tell(event);
   };
 
+  /** Whatever is told rests on nothing. */
+  mark(): number {
+    return 0;
+  }
+
   /** Tells of the drops. */
   flush(): void {
     if (this.#drops.size === 0) return;

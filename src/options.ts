@@ -4,6 +4,7 @@ import type { AuthenticationMethod } from "./access/authentication.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Message } from "./message.ts";
 import { type ChooseOverload, isOverloadPolicy, overloadPolicies, type OverloadPolicy } from "./overload.ts";
+import type { Store } from "./store/store.ts";
 import type { OperatorFunction } from "./rx.ts";
 
 /** A number of bytes, or text such as `"64KiB"` or `"1MiB"`. */
@@ -87,6 +88,11 @@ export interface BrokerOptions {
   readonly limits?: Limits;
   /** What happens to messages that find the queue of their session full, for all subscriptions or for each; default `drop-newest`. */
   readonly overload?: OverloadPolicy | ChooseOverload;
+  /**
+   * Keeps sessions, retained messages and wills beyond the process; default: they last as long as that. The broker closes it when it
+   * closes itself.
+   */
+  readonly store?: Store;
   /** Closes the broker when aborted. */
   readonly signal?: AbortSignal;
   /** Where time comes from; default: the machine's clock. */
@@ -99,7 +105,9 @@ export type ResolvedLimits = Readonly<Record<keyof Limits, number>>;
 /** The options with every default filled in. */
 export type ResolvedOptions =
   & Required<Pick<BrokerOptions, "routing" | "clock" | "authenticationMethods" | "validatePayloadFormat">>
-  & { readonly [name in "authenticate" | "authorize" | "responseInformation" | "signal"]: BrokerOptions[name] }
+  & {
+    readonly [name in "authenticate" | "authorize" | "responseInformation" | "signal" | "store"]: BrokerOptions[name];
+  }
   & { readonly limits: ResolvedLimits; readonly overload: ChooseOverload };
 
 const MiB = 1024 * 1024;
@@ -151,6 +159,7 @@ const optionNames: readonly (keyof BrokerOptions)[] = [
   "validatePayloadFormat",
   "limits",
   "overload",
+  "store",
   "signal",
   "clock",
 ];
@@ -165,7 +174,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
   requireKnown("option", options, optionNames);
   const { routing = [], limits = {}, clock = systemClock, authenticationMethods = {}, validatePayloadFormat = false } =
     options;
-  const { authenticate, authorize, responseInformation, signal, overload = "drop-newest" } = options;
+  const { authenticate, authorize, responseInformation, signal, store, overload = "drop-newest" } = options;
   for (const [name, group] of Object.entries({ limits, authenticationMethods })) {
     if (typeof group !== "object" || group === null) throw new TypeError(`Option "${name}" is not an object`);
   }
@@ -182,6 +191,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
   if (typeof overload !== "function" && !isOverloadPolicy(overload)) {
     throw new TypeError(`Option "overload" is none of ${overloadPolicies.join(", ")}, nor a function that chooses one`);
   }
+  if (store !== undefined && typeof store?.commit !== "function") throw new TypeError('Option "store" is not a Store');
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError('Option "signal" is not an AbortSignal');
   }
@@ -197,6 +207,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     validatePayloadFormat,
     limits: resolveLimits(limits),
     overload: typeof overload === "function" ? overload : () => overload,
+    store,
     signal,
     clock,
   };

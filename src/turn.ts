@@ -9,13 +9,40 @@ const HEAVY = 1000;
 
 /** Something with bytes to send. */
 export interface Flushable {
-  /** Starts to write what was collected. Must not throw. */
-  flush(): void;
+  /** Where it is now: what comes later is not to be sent with what is there. */
+  mark(): number;
+  /** Starts to write what was collected, up to a mark. Must not throw. */
+  flush(upTo: number): void;
+}
+
+/** A turn that is over, and what it wants to send. */
+export class Ended {
+  readonly touched: readonly Flushable[];
+  readonly #waiting: readonly (() => void)[];
+  #marks: readonly number[] | undefined;
+
+  constructor(touched: readonly Flushable[], waiting: readonly (() => void)[]) {
+    this.touched = touched;
+    this.#waiting = waiting;
+  }
+
+  /** Notes how far everything is: following turns add to it before this one is released. */
+  mark(): void {
+    this.#marks = this.touched.map((flushable) => flushable.mark());
+  }
+
+  /** Lets it go. */
+  release(): void {
+    const marks = this.#marks;
+    for (let i = 0; i < this.touched.length; i++) this.touched[i]!.flush(marks ? marks[i]! : Infinity);
+    for (const resolve of this.#waiting) resolve();
+  }
 }
 
 /** The turns of one broker. */
 export class Turn {
   readonly #clock: Clock;
+  readonly #pass: (turn: Ended) => void;
   #now: number | undefined;
   #running = false;
   #scheduled = false;
@@ -24,8 +51,10 @@ export class Turn {
   #touched: Flushable[] = [];
   #waiting: (() => void)[] = [];
 
-  constructor(clock: Clock) {
+  /** @param pass lets a turn that is over go, at once or when it may */
+  constructor(clock: Clock, pass: (turn: Ended) => void = (turn) => turn.release()) {
     this.#clock = clock;
+    this.#pass = pass;
   }
 
   /** The time in milliseconds, the same for all of a turn. */
@@ -94,7 +123,6 @@ export class Turn {
     const touched = this.#touched, waiting = this.#waiting;
     if (touched.length > 0) this.#touched = [];
     if (waiting.length > 0) this.#waiting = [];
-    for (const flushable of touched) flushable.flush();
-    for (const resolve of waiting) resolve();
+    this.#pass(new Ended(touched, waiting));
   }
 }

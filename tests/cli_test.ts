@@ -26,13 +26,15 @@ for (const flag of ["--help", "-h"]) {
       "Usage: deno run --allow-net mod.ts [options]",
       "",
     ]);
-    assertEquals(output.slice(4).flatMap((line) => /^ +(-.+?)(?: {2,}| (?=set ))\S/.exec(line)?.[1] ?? []), [
+    assertEquals(output.slice(4).flatMap((line) => /^ +(-.+?)(?: {2,}| (?=set |what ))\S/.exec(line)?.[1] ?? []), [
       "--host HOST",
       "-p, --port PORT",
       "--allow-anonymous",
       "--trace",
       "--limit NAME=VALUE",
       "--overload POLICY",
+      "--store FILE",
+      "--durability LEVEL",
       "--log-level LEVEL",
       "-v, --version",
       "-h, --help",
@@ -72,6 +74,8 @@ const misuses: readonly (readonly [args: string, fault: string])[] = [
   ["--limit packet", `--limit is "packet": it needs a name and a value, such as packet=64KiB`],
   ["--limit packet=1", 'Limit "packet" is 1: it ranges from 64 to 268435460'],
   ["--limit packet=1kB", 'Limit "packet" is "1kB", not a number or a size such as "64KiB"'],
+  ["--store", "--store has no value: it needs the path of a file, such as brook.db"],
+  ["--durability some", `--durability is "some": there are full, normal`],
   ["--overload never", `--overload is "never": there are drop-newest, drop-oldest, latest-per-topic, disconnect`],
   ["--log-level loud", `--log-level is "loud": ${level}`],
 ];

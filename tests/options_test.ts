@@ -39,6 +39,7 @@ Deno.test("Every option has a default", () => {
       retainedBytes: 256 * MiB,
       memory: 1024 * MiB,
     },
+    store: undefined,
     signal: undefined,
     clock: systemClock,
   });
@@ -100,7 +101,7 @@ const faults: readonly (readonly [options: Unchecked, type: typeof TypeError | t
       { port: 1883 },
       TypeError,
       'Unknown option "port": there are routing, authenticate, authorize, authenticationMethods, responseInformation, ' +
-      "validatePayloadFormat, limits, overload, signal, clock",
+      "validatePayloadFormat, limits, overload, store, signal, clock",
     ],
     [{ routing: (x: unknown) => x }, TypeError, 'Option "routing" is not an array of RxJS operators'],
     [{ routing: ["filter"] }, TypeError, 'Option "routing" is not an array of RxJS operators'],
@@ -110,6 +111,7 @@ const faults: readonly (readonly [options: Unchecked, type: typeof TypeError | t
     [{ authenticationMethods: { MAGIC: "x" } }, TypeError, 'Option "MAGIC" is not a function'],
     [{ authenticationMethods: null }, TypeError, 'Option "authenticationMethods" is not an object'],
     [{ validatePayloadFormat: "yes" }, TypeError, 'Option "validatePayloadFormat" is not a boolean'],
+    [{ store: "brook.db" }, TypeError, 'Option "store" is not a Store'],
     [{ overload: "drop" }, TypeError, notAPolicy],
     [{ limits: { memory: 1 } }, RangeError, 'Limit "memory" is 1: it ranges from 1048576 to Infinity'],
     [{ limits: null }, TypeError, 'Option "limits" is not an object'],

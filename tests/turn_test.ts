@@ -4,7 +4,7 @@ import { type Flushable, Turn } from "../src/turn.ts";
 
 /** Notes when it is flushed. */
 function flushable(name: string, log: string[]): Flushable {
-  return { flush: () => void log.push(`flush ${name}`) };
+  return { mark: () => 0, flush: () => void log.push(`flush ${name}`) };
 }
 
 Deno.test("What a turn touches is flushed at its end, before those who wait for the end go on", async () => {
@@ -42,7 +42,7 @@ Deno.test("What is touched outside of a turn is flushed with the microtasks, tog
 
 Deno.test("What a flush touches is flushed too", async () => {
   const turn = new Turn(systemClock), log: string[] = [];
-  turn.run(() => turn.touch({ flush: () => turn.touch(flushable("later", log)) }));
+  turn.run(() => turn.touch({ mark: () => 0, flush: () => turn.touch(flushable("later", log)) }));
   await turn.ended();
   assertEquals(log, ["flush later"]);
 });

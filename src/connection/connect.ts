@@ -81,13 +81,16 @@ function welcome(
   const keepAlive = connection.dialect.keepAlive(packet.keepalive, limits.keepAlive);
   const about = connection.terms.properties ? details(connection, packet, client, expiry, keepAlive, data) : {};
   connection.requireRoom(connection.dialect.connack(false, about)); // while nothing has happened yet
-  const { session, present } = sessions.open(client.id, clean, expiry, connection);
+  if (connection.context.durability?.failing && expiry > 0) {
+    throw new MqttError("server-unavailable", "The broker can't store sessions now");
+  }
   if (will) {
     connection.will = {
       message: willMessage(connection, will, client),
       delay: will.properties?.willDelayInterval ?? 0,
     };
   }
+  const { session, present } = sessions.open(client.id, clean, expiry, connection, connection.will);
   connection.accept(client, session, keepAlive);
   connection.send(connection.dialect.connack(present, about)); // [MQTT-3.2.0-1]
   report({

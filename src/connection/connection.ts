@@ -12,6 +12,7 @@ import type {
   ServerPacket,
 } from "../codec/packet.ts";
 import { within } from "../clock.ts";
+import type { Durability } from "../durability.ts";
 import { MqttError } from "../errors.ts";
 import type { DisconnectReason, Report } from "../events.ts";
 import type { Message } from "../message.ts";
@@ -45,6 +46,8 @@ export interface ConnectionContext extends OutboxContext {
   readonly report: Report;
   readonly retained: RetainedMessages;
   readonly admission: Admission;
+  /** Where there is a store. */
+  readonly durability: Durability | undefined;
 }
 
 /** How long the other side may take to read the last bytes and to close, in milliseconds. */

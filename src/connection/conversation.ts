@@ -101,7 +101,7 @@ function disconnect(connection: Connection, session: Session, { reasonCode = 0, 
     if (connection.terms.sessionExpiry === 0 && sessionExpiryInterval > 0) {
       throw new MqttError("protocol-error", "DISCONNECT asks for a session expiry, and CONNECT did not");
     }
-    session.expiry = Math.min(sessionExpiryOf(sessionExpiryInterval), sessionExpiry);
+    session.expiry = Math.min(sessionExpiryOf(sessionExpiryInterval), sessionExpiry); // stored when the connection ends
   }
   if (reasonCode === 0) connection.will = undefined; // [MQTT-3.14.4-3]
   connection.close(

@@ -74,6 +74,9 @@ export class Outbox implements Flushable {
   #writing = false;
   /** Bytes of the write that is under way, as far as they are not written. */
   #leaving = 0;
+  /** Bytes that were ever written, and how many may be. */
+  #sent = 0;
+  #permitted = 0;
   /** Messages of QoS 0 in the chunk, and in the write: nobody sends them again. */
   #unacknowledged = 0;
   #leavingUnacknowledged = 0;
@@ -142,9 +145,16 @@ export class Outbox implements Flushable {
     this.#touch();
   }
 
-  /** Starts to write, unless that is under way. */
-  flush(): void {
+  /** The number of bytes that were ever appended. */
+  mark(): number {
     this.#touched = false;
+    return this.#sent + this.#leaving + this.#length;
+  }
+
+  /** Starts to write, unless that is under way. */
+  flush(upTo: number): void {
+    this.#touched = false;
+    this.#permitted = Math.max(this.#permitted, upTo === Infinity ? this.mark() : upTo);
     if (!this.#writing) this.#write();
   }
 
@@ -171,11 +181,11 @@ export class Outbox implements Flushable {
   async #write(): Promise<void> {
     this.#writing = true;
     try {
-      while (this.#length > 0) {
-        const chunk = this.#chunk, length = this.#leaving = this.#length;
+      while (this.#length > 0 && this.#permitted > this.#sent) {
+        const chunk = this.#chunk, length = this.#leaving = Math.min(this.#length, this.#permitted - this.#sent);
         this.#leavingUnacknowledged = this.#unacknowledged;
-        this.#chunk = nothing;
-        this.#length = this.#unacknowledged = 0;
+        this.#unacknowledged = 0;
+        this.#keepRest(chunk, length);
         try {
           while (this.#leaving > 0) {
             this.#written(await this.#owner.write(chunk.subarray(length - this.#leaving, length)));
@@ -193,12 +203,22 @@ export class Outbox implements Flushable {
       this.#owner.writeFailed(error, this.#unacknowledged + this.#leavingUnacknowledged);
     }
     this.#writing = false;
+    if (this.#length > 0) return; // which may not go yet
     this.#onEmpty?.();
     this.#onEmpty = this.#emptied = undefined;
   }
 
+  /** What may not go yet is moved to a chunk of its own. */
+  #keepRest(chunk: Buffer, from: number): void {
+    const rest = this.#length - from;
+    this.#chunk = rest > 0 ? this.#context.pool.take(rest) : nothing;
+    if (rest > 0) this.#chunk.set(chunk.subarray(from, this.#length));
+    this.#length = rest;
+  }
+
   #written(count: number): void {
     this.#leaving -= count;
+    this.#sent += count;
     if (!this.#wasFull || this.full) return;
     this.#wasFull = false;
     this.#owner.roomAgain();

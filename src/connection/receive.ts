@@ -22,9 +22,9 @@ export function publish(
   connection.requireRate();
   const { qos, retain, messageId } = packet, client = connection.client!, { authorize } = connection.context.options;
   const message = messageOf(connection, packet), { topic } = message;
-  if (qos === 2 && session.received.has(messageId)) return acknowledge(connection, packet); // sent again [MQTT-4.3.3-2]
+  if (qos === 2 && session.hasReceived(messageId)) return acknowledge(connection, packet); // sent again [MQTT-4.3.3-2]
   if (qos > 0) requireQuota(connection);
-  const refused = faultOf(connection, message);
+  const refused = faultOf(connection, message) ?? (qos > 0 ? storeFault(connection) : undefined);
   if (refused) return refuse(connection, session, packet, topic, refused);
   if (!authorize) return accept(connection, session, packet, message, accepted);
   message.keep(); // the answer may come later
@@ -36,13 +36,13 @@ export function publish(
 
 function accept(
   connection: Connection,
-  { received }: Session,
+  session: Session,
   packet: ReceivedPublish,
   message: Message,
   accepted: Observer<Message>,
 ): void {
   if (packet.qos === 2) {
-    received.add(packet.messageId);
+    session.receive(packet.messageId);
     connection.underWay.add(packet.messageId);
   }
   accepted.next(message);
@@ -84,6 +84,11 @@ export function faultOf({ context: { options, retained } }: Connection, message:
   }
 }
 
+/** What can't be kept must not be acknowledged. */
+function storeFault({ context: { durability } }: Connection): Refusal | undefined {
+  return durability?.failing ? { reason: "quota-exceeded", message: "The broker can't store messages now" } : undefined;
+}
+
 function acknowledge(connection: Connection, { qos, messageId }: ReceivedPublish): void {
   if (qos > 0) connection.acknowledge(qos === 1 ? "puback" : "pubrec", messageId);
 }
@@ -100,17 +105,18 @@ function refuse(
   if (qos === 0) return;
   const answer = dialect.ack(qos === 1 ? "puback" : "pubrec", messageId, reason, message);
   if (answer.reasonCode === undefined) { // 3.1.1 has no word for no [MQTT-3.3.5-2]
+    if (context.durability?.failing) throw new MqttError(reason, message ?? "The broker can't store messages now");
     if (reason === "unspecified-error") { // and that is none: the client had better send it again [MQTT-4.8.0-2]
       throw new MqttError(reason, `PUBLISH on "${topic}" could not be authorized`);
     }
-    if (qos === 2) session.received.add(messageId); // a PUBREL will come
+    if (qos === 2) session.receive(messageId); // a PUBREL will come
   }
   connection.send(answer);
 }
 
 /** Answers a PUBREL, also for an identifier that is not known. */
 export function release(connection: Connection, session: Session, messageId: number): void {
-  const known = session.received.delete(messageId);
+  const known = session.received(messageId);
   connection.underWay.delete(messageId);
   if (known) connection.acknowledge("pubcomp", messageId);
   else connection.send(connection.dialect.ack("pubcomp", messageId, "packet-identifier-not-found"));

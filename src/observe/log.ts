@@ -15,7 +15,10 @@ export function levelOf(event: BrokerEvent): LogLevel {
     case "routing-error":
     case "observer-error":
     case "hook-error":
+    case "store-failed":
       return "error";
+    case "store-recovered":
+      return "warn";
     case "refused":
     case "denied":
       return "warn";

@@ -158,6 +158,10 @@ export function eventText(event: BrokerEvent): string {
       return `Observer failed: ${errorText(event.error)}`;
     case "hook-error":
       return `Hook "${event.hook}" failed: ${errorText(event.error)}`;
+    case "store-failed":
+      return `Store failed, publications of QoS 1 and 2 are refused until it works again: ${errorText(event.error)}`;
+    case "store-recovered":
+      return "Store works again";
     case "closed":
       return "Closed";
   }

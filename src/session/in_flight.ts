@@ -57,10 +57,19 @@ export class InFlight {
     let id = this.#last;
     do id = id === GREATEST ? 1 : id + 1; while (ring[id & mask] || this.#released.has(id));
     this.#last = delivery.packetId = id;
-    delivery.order = ++this.#begun;
-    ring[id & mask] = delivery;
-    this.#unacknowledged++;
-    this.#memory.hold(delivery.message);
+    this.#place(delivery);
+  }
+
+  /** Takes up a message that was sent before the broker was started, with its identifier; the oldest comes first. */
+  restore(delivery: Delivery): void {
+    while (this.#ring[delivery.packetId & this.#ring.length - 1]) this.#grow();
+    this.#place(delivery);
+    this.#last = delivery.packetId;
+  }
+
+  /** Takes up an identifier that was released before the broker was started. */
+  restoreReleased(packetId: number): void {
+    this.#released.add(packetId);
   }
 
   /** Removes an acknowledged message. */
@@ -107,6 +116,13 @@ export class InFlight {
     const [delivery] = this.#unsent ?? [];
     if (delivery) this.#unsent!.delete(delivery);
     return delivery;
+  }
+
+  #place(delivery: Delivery): void {
+    delivery.order = ++this.#begun;
+    this.#ring[delivery.packetId & this.#ring.length - 1] = delivery;
+    this.#unacknowledged++;
+    this.#memory.hold(delivery.message);
   }
 
   #grow(): void {

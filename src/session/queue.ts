@@ -11,6 +11,8 @@ export class Delivery {
   /** Given when it is sent at QoS 1 or 2, and how many had been sent so by then. */
   packetId = 0;
   order = 0;
+  /** Its number in the store; 0 where it is not kept there. */
+  sequence = 0;
 
   constructor(message: Message, terms: Terms) {
     this.message = message;
@@ -21,11 +23,21 @@ export class Delivery {
 /** Deliveries one by one; nothing for now where the next one takes long to find. */
 type Replay = Iterator<Delivery | undefined, void>;
 
+/** Deliveries that were waiting when the broker was started: they are read from the store when it is their turn. */
+export interface Backlog {
+  readonly deliveries: Iterator<Delivery, void>;
+  /** How many are left, and their bytes. */
+  count: number;
+  bytes: number;
+}
+
 /** The bounds of a queue. */
 export interface QueueLimits {
   readonly queuedMessages: number;
   readonly queuedBytes: number;
 }
+
+type Entry = Delivery | Replay | undefined;
 
 /** Why a message had no room. */
 export type NoRoom = "queue-full" | "memory-full";
@@ -34,7 +46,9 @@ export type NoRoom = "queue-full" | "memory-full";
 export class DeliveryQueue {
   readonly #limits: QueueLimits;
   readonly #memory: Memory;
-  #entries: (Delivery | Replay | undefined)[] = [];
+  /** It stands before everything else. */
+  #backlog: Backlog | undefined;
+  #entries: Entry[] = [];
   #head = 0;
   /** Where the first delivery stands, or behind replays and holes that are passed over in search of it. */
   #oldest = 0;
@@ -43,14 +57,18 @@ export class DeliveryQueue {
   /** Where the newest message of a topic waits, for those that others may replace. */
   #latest: Map<string, Delivery> | undefined;
 
-  constructor(limits: QueueLimits, memory: Memory) {
+  constructor(limits: QueueLimits, memory: Memory, backlog?: Backlog) {
     this.#limits = limits;
     this.#memory = memory;
+    if (!backlog || backlog.count === 0) return;
+    this.#backlog = backlog;
+    this.#messages = backlog.count;
+    this.#bytes = backlog.bytes;
   }
 
   /** True where nothing waits. */
   get empty(): boolean {
-    return this.#head === this.#entries.length;
+    return this.#head === this.#entries.length && !this.#backlog;
   }
 
   /** How many messages wait; a replay counts as one. */
@@ -63,9 +81,14 @@ export class DeliveryQueue {
     return this.#bytes;
   }
 
-  /** The deliveries that wait, replays left out. */
+  /** The deliveries that wait, replays left out, and without the backlog. */
   get deliveries(): readonly Delivery[] {
     return this.#entries.slice(this.#head).filter((entry) => entry instanceof Delivery);
+  }
+
+  /** Takes the deliveries of the backlog out, one by one. */
+  *takeBacklog(): Generator<Delivery, void, undefined> {
+    for (let next = this.#shiftBacklog(); next; next = this.#shiftBacklog()) yield next;
   }
 
   /** Appends a delivery, or returns why there is no room for it. */
@@ -83,15 +106,18 @@ export class DeliveryQueue {
     return undefined;
   }
 
-  /** Puts a delivery in the place of the one that waits on the same topic, whose message is returned; nothing where there is none. */
-  replace({ message, terms }: Delivery): Message | undefined {
-    const waiting = this.#latest?.get(message.topic), former = waiting?.message;
-    if (!waiting || !former) return undefined;
-    this.#count(former, -1);
+  /** Puts a message in the place of the one that waits on the same topic: both deliveries; nothing where there is none. */
+  replace({ message, terms }: Delivery): { former: Delivery; waiting: Delivery } | undefined {
+    const waiting = this.#latest?.get(message.topic);
+    if (!waiting) return undefined;
+    const former = new Delivery(waiting.message, waiting.terms);
+    former.sequence = waiting.sequence;
+    this.#count(former.message, -1);
     waiting.message = message;
     waiting.terms = terms;
+    waiting.sequence = 0;
     this.#count(message, 1);
-    return former;
+    return { former, waiting };
   }
 
   /** Appends a replay, which counts as one message; false where the queue is full. */
@@ -115,6 +141,8 @@ export class DeliveryQueue {
 
   /** Removes the delivery that has waited longest, and returns it; replays stay. */
   dropOldest(): Delivery | undefined {
+    const stored = this.#shiftBacklog();
+    if (stored) return stored;
     for (this.#oldest = Math.max(this.#oldest, this.#head); this.#oldest < this.#entries.length; this.#oldest++) {
       const entry = this.#entries[this.#oldest];
       if (!(entry instanceof Delivery)) continue;
@@ -130,6 +158,8 @@ export class DeliveryQueue {
 
   /** Removes and returns the next delivery; nothing where the queue is empty, or where a replay has to search on for a while. */
   shift(): Delivery | undefined {
+    const stored = this.#shiftBacklog();
+    if (stored) return stored;
     while (!this.empty) {
       const entry = this.#entries[this.#head];
       if (entry instanceof Delivery) {
@@ -147,11 +177,26 @@ export class DeliveryQueue {
   clear(): void {
     for (const { message } of this.deliveries) this.#memory.release(message);
     this.#entries = [];
+    this.#backlog = undefined;
     this.#head = this.#messages = this.#bytes = 0;
     this.#latest = undefined;
   }
 
-  #dropHead(entry: Delivery | Replay | undefined): void {
+  #shiftBacklog(): Delivery | undefined {
+    const backlog = this.#backlog, delivery = backlog?.deliveries.next().value ?? undefined;
+    if (!backlog) return undefined;
+    const { count, bytes } = backlog, left = delivery && count > 1;
+    // What the store counts, and what a message weighs here, may differ a little: the last one takes the rest with it.
+    const weight = left ? Math.min(delivery.message.weight, bytes) : bytes, taken = left ? 1 : count;
+    backlog.count -= taken;
+    backlog.bytes -= weight;
+    this.#messages -= taken;
+    this.#bytes -= weight;
+    if (!left) this.#backlog = undefined;
+    return delivery;
+  }
+
+  #dropHead(entry: Entry): void {
     if (entry instanceof Delivery) this.#forget(entry);
     else if (entry) this.#messages--;
     this.#entries[this.#head++] = undefined; // not held until the next copy

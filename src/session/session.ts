@@ -5,7 +5,8 @@ import type { DropReason } from "../events.ts";
 import type { Message, QoS } from "../message.ts";
 import { InFlight } from "./in_flight.ts";
 import { PacketIdSet } from "./packet_id_set.ts";
-import { Delivery, DeliveryQueue, type NoRoom } from "./queue.ts";
+import { type Backlog, Delivery, DeliveryQueue, type NoRoom } from "./queue.ts";
+import type { SessionRecord } from "./record.ts";
 import type { Holder, SessionContext } from "./sessions.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { type Terms, TermsTable } from "./terms.ts";
@@ -24,6 +25,16 @@ export interface Link {
   overloaded(): void;
 }
 
+/** What was kept of a session when the broker was stopped. */
+export interface FormerState {
+  readonly received: Iterable<number>;
+  readonly released: Iterable<number>;
+  /** Those that had been sent, oldest first. */
+  inFlight(): Iterable<Delivery>;
+  /** All of them, those that had been sent included. */
+  readonly backlog: Backlog;
+}
+
 /** The state of one client identifier [MQTT-3.1.3-2]. */
 export class Session {
   readonly clientId: string;
@@ -31,6 +42,8 @@ export class Session {
   expiry: number;
   /** Who owns its connection; nobody where it has none. */
   holder: Holder | undefined;
+  /** What a store keeps of it; nothing where there is no store, or the session ends with its connection. */
+  readonly record: SessionRecord | undefined;
   readonly subscriptions: Subscriptions;
 
   readonly #context: SessionContext;
@@ -38,19 +51,25 @@ export class Session {
   #received: PacketIdSet | undefined;
   #inFlight: InFlight | undefined;
   #queue: DeliveryQueue | undefined;
+  /** What was kept of it, until that is needed. */
+  #former: FormerState | undefined;
   #link: Link | undefined;
   #window = 0;
   #resuming = false;
 
-  constructor(clientId: string, expiry: number, context: SessionContext) {
+  /** @param record what keeps it, where that is wanted @param former what was kept of it */
+  constructor(clientId: string, expiry: number, context: SessionContext, record?: SessionRecord, former?: FormerState) {
     this.clientId = clientId;
     this.expiry = expiry;
+    this.record = record;
     this.#context = context;
     this.subscriptions = new Subscriptions(this, context);
+    this.#former = former;
   }
 
   /** Lends a link and re-sends what the client has not acknowledged, in order [MQTT-4.4.0-1], [MQTT-4.6.0-1]. */
   attach(link: Link): void {
+    this.#restore();
     this.#link = link;
     this.#window = Math.min(this.#context.limits.inflight, link.receiveMaximum);
     for (const id of this.#inFlight?.released ?? []) link.release(id);
@@ -64,9 +83,22 @@ export class Session {
     this.#inFlight?.stop(); // the next link begins with the oldest again, which may have been sent over this one [MQTT5-4.6.0-1]
   }
 
-  /** Identifiers of QoS 2 messages that were accepted from the client and await its PUBREL. */
-  get received(): PacketIdSet {
-    return this.#received ??= new PacketIdSet();
+  /** Whether a QoS 2 message of the client was accepted with this identifier, and awaits its PUBREL. */
+  hasReceived(packetId: number): boolean {
+    return this.#received?.has(packetId) ?? false;
+  }
+
+  /** A QoS 2 message of the client has been accepted. */
+  receive(packetId: number): void {
+    (this.#received ??= new PacketIdSet()).add(packetId);
+    this.record?.received(packetId);
+  }
+
+  /** Its PUBREL has come; false for an identifier that is not known. */
+  received(packetId: number): boolean {
+    if (!this.#received?.delete(packetId)) return false;
+    this.record?.releasedByClient(packetId);
+    return true;
   }
 
   /** 2 for a session that would send a message at once, 1 for one with a connection, 0 for one without. */
@@ -80,13 +112,16 @@ export class Session {
    * another member, but for QoS 2 messages that have been sent once [MQTT5-4.8.2-5].
    */
   end(): void {
+    this.record?.delete();
     this.subscriptions.clear();
+    this.#restore();
     let count = 0;
     const lose = (delivery: Delivery, begun: boolean) => {
       const { message, terms: { group, qos } } = delivery;
       if (!(group && !(begun && qos === 2) && this.#context.groups.hand(group.name, message))) count++;
     };
     for (const delivery of this.#inFlight?.deliveries ?? []) lose(delivery, true);
+    for (const delivery of this.#queue?.takeBacklog() ?? []) lose(delivery, false);
     for (const delivery of this.#queue?.deliveries ?? []) lose(delivery, false);
     this.#inFlight?.clear();
     this.#queue?.clear();
@@ -120,22 +155,43 @@ export class Session {
   }
 
   #room(): DeliveryQueue {
+    this.#restore();
     return this.#queue ??= new DeliveryQueue(this.#context.limits, this.#context.memory);
+  }
+
+  /** Takes up what was kept: what is in flight at once, what waits when it is its turn. */
+  #restore(): void {
+    const former = this.#former;
+    if (!former) return;
+    this.#former = undefined;
+    const { limits, memory } = this.#context, inFlight = this.#inFlight = new InFlight(memory), { backlog } = former;
+    for (const id of former.received) (this.#received ??= new PacketIdSet()).add(id);
+    for (const id of former.released) inFlight.restoreReleased(id);
+    for (const delivery of former.inFlight()) {
+      inFlight.restore(delivery);
+      backlog.count--;
+      backlog.bytes -= Math.min(delivery.message.weight, backlog.bytes);
+    }
+    this.#queue = new DeliveryQueue(limits, memory, backlog);
   }
 
   /** Lets a message wait, as far as the limits and the policy of its subscription let it. */
   #wait(delivery: Delivery): void {
     const queue = this.#room(), { overload } = delivery.terms;
-    const former = overload === "latest-per-topic" ? queue.replace(delivery) : undefined;
-    if (former) return this.#drop(former, "superseded");
+    const replaced = overload === "latest-per-topic" ? queue.replace(delivery) : undefined;
+    if (replaced) {
+      this.record?.add(replaced.waiting);
+      return this.#dropDelivery(replaced.former, "superseded");
+    }
     let noRoom = queue.push(delivery);
-    if (!noRoom) return;
-    for (const { message } of queue.expire(this.#context.turn.now)) this.#drop(message, "expired");
-    noRoom = queue.push(delivery);
+    if (noRoom) {
+      for (const expired of queue.expire(this.#context.turn.now)) this.#dropDelivery(expired, "expired");
+      noRoom = queue.push(delivery);
+    }
     if (noRoom && (overload === "drop-oldest" || overload === "latest-per-topic")) {
       noRoom = this.#makeRoom(queue, delivery);
     }
-    if (!noRoom) return;
+    if (!noRoom) return this.record?.add(delivery);
     this.#drop(delivery.message, noRoom);
     if (overload === "disconnect") this.#link?.overloaded();
   }
@@ -146,7 +202,7 @@ export class Session {
     for (;;) {
       const noRoom = queue.push(delivery), oldest = noRoom && queue.dropOldest();
       if (!oldest) return noRoom;
-      this.#drop(oldest.message, noRoom);
+      this.#dropDelivery(oldest, noRoom);
     }
   }
 
@@ -175,6 +231,7 @@ export class Session {
     const delivery = this.#inFlight?.get(packetId), qos = delivery?.terms.qos;
     if (!delivery || qos !== 1 && !refused) return;
     this.#inFlight!.settle(delivery);
+    this.record?.done(delivery);
     if (refused) this.#drop(delivery.message, "refused-by-client");
     this.resume();
   }
@@ -184,16 +241,21 @@ export class Session {
     const delivery = this.#inFlight?.get(packetId);
     if (delivery?.terms.qos !== 2) return this.#inFlight?.isReleased(packetId) ?? false;
     this.#inFlight!.release(delivery);
+    this.record?.done(delivery);
+    this.record?.released(packetId);
     return true;
   }
 
   /** PUBCOMP: the end of QoS 2. */
   complete(packetId: number): void {
-    if (this.#inFlight?.complete(packetId)) this.resume();
+    if (!this.#inFlight?.complete(packetId)) return;
+    this.record?.completed(packetId);
+    this.resume();
   }
 
   /** True where messages wait, which others must not overtake. */
   get #waiting(): boolean {
+    if (this.#former) return true;
     return this.#queue !== undefined && !this.#queue.empty;
   }
 
@@ -212,10 +274,19 @@ export class Session {
 
   /** @param waited what it is in the queue that it comes from */
   #send(message: Message, terms: Terms, waited?: Delivery): void {
-    if (message.properties && this.#expired(message)) return this.#drop(message, "expired"); // [MQTT5-3.3.2-5]
+    if (message.properties && this.#expired(message)) { // [MQTT5-3.3.2-5]
+      if (waited) this.record?.done(waited);
+      return this.#drop(message, "expired");
+    }
     const begun = terms.qos > 0 ? waited ?? new Delivery(message.settle(), terms) : undefined;
-    if (begun) (this.#inFlight ??= new InFlight(this.#context.memory)).begin(begun);
+    if (begun) this.#begin(begun);
     if (this.#link && !this.#link.publish(message, terms, begun?.packetId ?? 0, false)) this.#tooLarge(message, begun);
+  }
+
+  #begin(delivery: Delivery): void {
+    (this.#inFlight ??= new InFlight(this.#context.memory)).begin(delivery);
+    this.record?.add(delivery);
+    this.record?.sent(delivery);
   }
 
   #expired({ expiresAt }: Message): boolean {
@@ -224,8 +295,17 @@ export class Session {
 
   /** As if it had been delivered [MQTT5-3.1.2-25]. */
   #tooLarge(message: Message, begun: Delivery | undefined): void {
-    if (begun) this.#inFlight!.settle(begun);
+    if (begun) {
+      this.#inFlight!.settle(begun);
+      this.record?.done(begun);
+    }
     this.#drop(message, "packet-too-large");
+  }
+
+  /** Drops one that was waiting. */
+  #dropDelivery(delivery: Delivery, reason: DropReason): void {
+    this.record?.done(delivery);
+    this.#drop(delivery.message, reason);
   }
 
   #drop({ topic }: Message, reason: DropReason): void {

@@ -1,15 +1,19 @@
 // The sessions of a broker by client identifier: one session space, whichever version of MQTT a client speaks. Who owns a
 // session's connection is known here too, because a client identifier has one connection at most [MQTT-3.1.4-2]; and so is what is
 // due when a session goes on without one: its end, and its will.
+import { type Clock, timeOfDay } from "../clock.ts";
 import type { Report } from "../events.ts";
 import type { Memory } from "../memory.ts";
-import type { Message } from "../message.ts";
+import { Message } from "../message.ts";
+import type { Store } from "../store/store.ts";
 import type { Deadline, Deadlines } from "../deadlines.ts";
 import type { RetainedMessages } from "../topics/retained.ts";
 import type { SharedGroups } from "../topics/shared.ts";
 import type { TopicIndex } from "../topics/topic_index.ts";
 import type { Turn } from "../turn.ts";
 import type { QueueLimits } from "./queue.ts";
+import { SessionRecord } from "./record.ts";
+import { restoreSession } from "./restore.ts";
 import { Session } from "./session.ts";
 import type { Subscriber } from "./subscription.ts";
 
@@ -23,6 +27,9 @@ export interface SessionContext {
   readonly report: Report;
   readonly deadlines: Deadlines;
   readonly turn: Turn;
+  readonly clock: Clock;
+  /** What keeps sessions; nothing where they last as long as the process. */
+  readonly store: Store | undefined;
   /** Publishes a will whose time has come. */
   publish(will: Message): void;
 }
@@ -56,21 +63,56 @@ export class Sessions {
     this.#context = context;
   }
 
-  /** Hands the session of a client to a new holder; `present` tells whether there was one (section 3.2.2.2). */
-  open(clientId: string, clean: boolean, expiry: number, holder: Holder): { session: Session; present: boolean } {
-    this.#sessions.get(clientId)?.holder?.takeOver();
-    const stored = this.#sessions.get(clientId);
-    if (stored && !clean) {
-      this.#stopWaiting(stored); // with it goes the will [MQTT5-3.1.3-9]
-      stored.holder = holder;
-      stored.expiry = expiry;
-      return { session: stored, present: true };
+  /** Takes up what a store has kept: each session waits for its client from now on, or has come to its end meanwhile. */
+  load(): void {
+    const { store, clock } = this.#context;
+    if (!store) return;
+    const now = timeOfDay(clock).getTime();
+    for (const stored of [...store.sessions()]) {
+      const session = restoreSession(stored, this.#context), { will, disconnectedAt = now } = stored;
+      this.#sessions.set(stored.clientId, session);
+      const left = session.expiry - (now - disconnectedAt) / 1000;
+      const willIn = will && ((will.dueAt ?? now + will.delay * 1000) - now) / 1000;
+      this.#wait(
+        session,
+        left,
+        will && { ...will, message: new Message({ ...will.message, acceptedAt: undefined }) },
+        willIn,
+      );
     }
-    if (stored) this.#end(stored); // [MQTT-3.1.2-6]
-    const session = new Session(clientId, expiry, this.#context);
+  }
+
+  /**
+   * Hands the session of a client to a new holder; `present` tells whether there was one (section 3.2.2.2).
+   *
+   * @param will what is to be published when the holder is gone
+   */
+  open(
+    clientId: string,
+    clean: boolean,
+    expiry: number,
+    holder: Holder,
+    will?: Will,
+  ): { session: Session; present: boolean } {
+    this.#sessions.get(clientId)?.holder?.takeOver();
+    const stored = this.#sessions.get(clientId), present = stored !== undefined && !clean;
+    if (present) this.#stopWaiting(stored); // with it goes the will [MQTT5-3.1.3-9]
+    else if (stored) this.#end(stored); // [MQTT-3.1.2-6]
+    const session = present ? stored : this.#create(clientId, expiry, will !== undefined);
     session.holder = holder;
+    session.expiry = expiry;
+    session.record?.save(expiry, true);
+    if (will) session.record?.saveWill(will);
+    else if (present) session.record?.deleteWill();
+    return { session, present };
+  }
+
+  #create(clientId: string, expiry: number, hasWill: boolean): Session {
+    const { store, clock } = this.#context, kept = store && (expiry > 0 || hasWill);
+    const record = kept ? new SessionRecord(clientId, { store, clock }, expiry === 0) : undefined;
+    const session = new Session(clientId, expiry, this.#context, record);
     this.#sessions.set(clientId, session);
-    return { session, present: false };
+    return session;
   }
 
   /**
@@ -85,13 +127,24 @@ export class Sessions {
       return will && this.#due(will.message);
     }
     const delayed = will && will.delay > 0 ? will : undefined;
+    session.record?.save(session.expiry, false);
+    if (delayed) session.record?.saveWill(delayed, delayed.delay * 1000);
+    else session.record?.deleteWill();
+    this.#wait(session, session.expiry, delayed, delayed?.delay);
+    return will && !delayed ? this.#due(will.message) : undefined;
+  }
+
+  /** Without a connection a session waits for its end, and for its will to be due. */
+  #wait(session: Session, expiry: number, will: Will | undefined, willIn: number | undefined): void {
     const waiting: Waiting = {
-      end: this.#in(session.expiry, () => this.#end(session)),
-      willDue: delayed && this.#in(delayed.delay, () => this.#publishWill(waiting)),
-      will: delayed?.message,
+      end: this.#in(expiry, () => this.#end(session)),
+      willDue: willIn === undefined ? undefined : this.#in(willIn, () => {
+        session.record?.deleteWill();
+        this.#publishWill(waiting);
+      }),
+      will: will?.message,
     };
     this.#waiting.set(session, waiting);
-    return will && !delayed ? this.#due(will.message) : undefined;
   }
 
   /** A will as it is published: its expiry counts from here, not from the CONNECT (5.0 section 3.1.3.2.4). */
@@ -100,7 +153,8 @@ export class Sessions {
   }
 
   #in(seconds: number, then: () => void): Deadline | undefined {
-    return seconds === Infinity ? undefined : this.#context.deadlines.start(seconds * 1000, then);
+    if (seconds === Infinity) return undefined;
+    return this.#context.deadlines.start(Math.max(0, seconds * 1000), () => this.#context.turn.run(then));
   }
 
   #stopWaiting(session: Session): Waiting | undefined {

@@ -25,8 +25,18 @@ export class Subscriptions {
     return this.#byFilter?.has(keyOf(filter)) ?? false;
   }
 
+  /** Takes up a subscription that was kept. */
+  restore(filter: string, options: SubscriptionOptions): void {
+    this.#add(filter, options);
+  }
+
   /** Subscribes, or replaces the subscription with the same filter without a gap [MQTT-3.8.4-3]. True where it is new. */
   set(filter: string, options: SubscriptionOptions): boolean {
+    this.#session.record?.subscribe(filter, options);
+    return this.#add(filter, options);
+  }
+
+  #add(filter: string, options: SubscriptionOptions): boolean {
     const all = this.#byFilter ??= new Map(), former = all.get(keyOf(filter)), group = this.#context.groups.get(filter);
     const subscription = new Subscription(this.#session, options, group);
     all.set(keyOf(filter), subscription);
@@ -41,6 +51,7 @@ export class Subscriptions {
     const key = keyOf(filter), subscription = this.#byFilter?.get(key);
     if (!subscription) return false;
     this.#byFilter!.delete(key);
+    this.#session.record?.unsubscribe(filter);
     this.#remove(filter, subscription);
     return true;
   }

@@ -13,7 +13,7 @@ export interface Terms {
   /** What happens to it where the session's queue is full. */
   readonly overload: OverloadPolicy;
   /** The group that chose this session; another member gets the message if the session ends before it was delivered. */
-  readonly group?: SharedGroup | undefined;
+  readonly group?: { readonly name: string } | undefined;
 }
 
 /** What the terms of a session's messages come from. */

@@ -24,10 +24,18 @@ interface Step {
   readonly depth: number;
 }
 
+/** Keeps retained messages beyond the process. */
+export interface RetainedKeeper {
+  retain(message: Message): void;
+  forget(topic: string): void;
+}
+
 /** What retained messages need of their broker. */
 export interface RetainedOptions {
   readonly deadlines: Deadlines;
   readonly memory: Memory;
+  /** What keeps them beyond the process. */
+  readonly keeper?: RetainedKeeper | undefined;
   /** The bounds of all of them. */
   readonly limits: { readonly retainedMessages: number; readonly retainedBytes: number };
 }
@@ -61,9 +69,18 @@ export class RetainedMessages {
   update(message: Message): boolean {
     if (!message.retain) return true; // [MQTT-3.3.1-12]
     if (message.size === 0) this.#delete(message.topic); // [MQTT-3.3.1-10], [MQTT-3.3.1-11]
-    else if (this.hasRoom(message)) this.#set(message);
-    else return false;
+    else if (!this.hasRoom(message)) return false;
+    else {
+      const kept = this.#set(message);
+      this.#options.keeper?.retain(kept);
+    }
     return true;
+  }
+
+  /** Takes up one that was kept, unless it has expired `now`. */
+  restore(message: Message, now: number): void {
+    if (message.expiresAt !== undefined && message.expiresAt <= now) this.#options.keeper?.forget(message.topic);
+    else this.#set(message, message.expiresAt === undefined ? undefined : message.expiresAt - now);
   }
 
   /** Whether a message can be retained within the limits. */
@@ -89,7 +106,8 @@ export class RetainedMessages {
     this.#options.memory.add(bytes);
   }
 
-  #set(message: Message): void {
+  /** @param expiresIn milliseconds; default: the expiry interval of the message */
+  #set(message: Message, expiresIn = expiryOf(message)): Message {
     let level = this.#root;
     for (const name of levelKeys(message.topic)) {
       let child = level.children.get(name);
@@ -103,10 +121,10 @@ export class RetainedMessages {
     level.message = kept;
     level.version = ++this.#version;
     level.expiry?.cancel();
-    const seconds = message.properties?.messageExpiryInterval;
-    level.expiry = seconds === undefined
+    level.expiry = expiresIn === undefined
       ? undefined
-      : this.#options.deadlines.start(seconds * 1000, () => this.#delete(message.topic));
+      : this.#options.deadlines.start(expiresIn, () => this.#delete(message.topic));
+    return kept;
   }
 
   #delete(topic: string): void {
@@ -116,6 +134,7 @@ export class RetainedMessages {
       if (!child) return;
       path.push(child);
     }
+    if (path.at(-1)!.message) this.#options.keeper?.forget(topic);
     this.#count(path.at(-1)!.message, undefined);
     path.at(-1)!.message = undefined;
     path.at(-1)!.expiry?.cancel();
@@ -167,4 +186,8 @@ export class RetainedMessages {
       yield level === this.#root && name.startsWith("$") ? nothing : child;
     }
   }
+}
+
+function expiryOf({ properties }: Message): number | undefined {
+  return properties?.messageExpiryInterval === undefined ? undefined : properties.messageExpiryInterval * 1000;
 }

@@ -43,7 +43,7 @@ function sessionOf(link: Link): Session {
       groups: new SharedGroups(index),
       retained: new RetainedMessages({ deadlines, memory, limits: retainedLimits }),
     },
-    memory,
+    ...{ memory, clock, store: undefined },
     limits: { inflight: 100, queuedMessages: 10_000, queuedBytes: 1_000_000 },
     report: () => {},
     publish: () => {},

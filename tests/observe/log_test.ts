@@ -23,6 +23,12 @@ type Line = readonly [event: BrokerEvent, level: LogLevel, text: string];
 
 /** Every type of event; a missing one is an error of types. */
 const lines: { readonly [type in BrokerEvent["type"]]: readonly Line[] } = {
+  "store-failed": [[
+    { type: "store-failed", error: new Error("no room") },
+    "error",
+    "Store failed, publications of QoS 1 and 2 are refused until it works again: Error: no room",
+  ]],
+  "store-recovered": [[{ type: "store-recovered" }, "warn", "Store works again"]],
   "listening": [[
     { type: "listening", address: "mqtt://127.0.0.1:1883" },
     "info",
