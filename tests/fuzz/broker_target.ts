@@ -27,6 +27,9 @@ const PERIOD = 16;
 /** So many hooks that take their time may be under way for one client at the end. */
 const HOOKS = 100;
 
+/** What the process of the broker says itself. */
+const GONE = "somebody has gone";
+
 /** Events that nothing which a client sends may lead to. */
 const failures = /^(observer-error|hook-error|routing-error|.+\/(implementation-specific|unspecified)-error)$/;
 
@@ -62,6 +65,7 @@ class Run {
     }
     if (broker.includes("hooks")) { // what is published from within waits for its turn
       this.#broker.topic("a/b").subscribe(({ payload, qos }) => this.#broker.publish("derived", payload, { qos }));
+      this.#broker.events.subscribe(({ type }) => type === "disconnected" && this.#broker.publish("gone", GONE));
     }
     for (const [client, pieces] of streamsOf(input)) {
       this.#readings.set(nameOf(client), read(pieces, LARGEST[this.#size]));
@@ -135,12 +139,12 @@ class Run {
     const lost = this.#events.filter((event) => event.type === "dropped").filter(({ client }) => client === Witness.id);
     const named = lost.filter(({ reason }) => reason !== "expired" && this.#size === "roomy");
     assertEquals(named, [], "The witness has lost something");
-    if (this.#input.broker.includes("observed")) {
-      return witness.requireAll(this.#routed, lost.map(({ topic }) => topic ?? ""));
-    }
+    if (this.#input.broker.includes("observed")) witness.requireAll(this.#routed, lost.map(({ topic }) => topic ?? ""));
     const sent = messagesOf([...this.#readings.values()]).map(({ payload }) => Buffer.from(payload).toString("latin1"));
-    const unknown = witness.payloads.difference(new Set([...sent, ...witness.said]));
-    assertEquals(unknown, new Set(), "The witness got what nobody has sent");
+    const known = new Set([...sent, ...witness.said, GONE]);
+    for (const { payloads } of [witness, ...this.#peers.values()]) {
+      assertEquals(payloads.difference(known), new Set(), "Somebody got what nobody has sent");
+    }
   }
 
   /** Clean clients have no session; the others end theirs now. */

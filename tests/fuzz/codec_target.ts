@@ -1,6 +1,6 @@
 // What the codec owes to whatever comes: of any bytes, in any pieces, packets and at most one fault of the catalogue; packets that
 // hold no more than their bytes, and that are the same when they are written and read once more.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { connectLevel, Decoder } from "../../src/codec/decode.ts";
 import { type Frame, FrameReader } from "../../src/codec/frame.ts";
@@ -21,6 +21,8 @@ export interface Reading {
   readonly level: ProtocolLevel;
   /** The packets up to the first fault. */
   readonly packets: readonly WritablePacket[];
+  /** The first byte of each, and how many there are behind its fixed header. */
+  readonly headers: readonly (readonly [first: number, remaining: number])[];
   readonly fault: { readonly reason: string; readonly message: string } | undefined;
 }
 
@@ -29,7 +31,7 @@ const shared = new Decoder();
 
 /** Reads a stream, as the broker does; the packets are what matters of them. */
 export function read(stream: Iterable<Uint8Array>, limit: number, decoder: Decoder = shared): Reading {
-  const frames = new FrameReader(limit), packets: WritablePacket[] = [];
+  const frames = new FrameReader(limit), packets: WritablePacket[] = [], headers: [number, number][] = [];
   let level: ProtocolLevel = 4, received = 0;
   try {
     for (const piece of stream) {
@@ -43,13 +45,14 @@ export function read(stream: Iterable<Uint8Array>, limit: number, decoder: Decod
         for (let frame = frames.next(); frame; frame = frames.next()) {
           if (packets.length === 0) level = connectLevel(frame) ?? level;
           packets.push(essence(requireLean(decoder.decode(frame, level), frame)));
+          headers.push([frame.bytes[frame.start]!, frame.end - frame.body]);
         }
       }
     }
   } catch (error) {
-    return { level, packets, fault: faultOf(error) };
+    return { level, packets, headers, fault: faultOf(error) };
   }
-  return { level, packets, fault: undefined };
+  return { level, packets, headers, fault: undefined };
 }
 
 function faultOf(error: unknown): Reading["fault"] {
@@ -118,8 +121,8 @@ export function checkCodec(input: Input): Features {
     assertEquals(read([whole], LARGEST), reading, "In one piece it reads differently");
     const sizes = whole.length < SHORT ? [1] : [997, 1, 64];
     assertEquals(read(pieces(whole, sizes), LARGEST, new Decoder()), reading, "In small pieces it reads differently");
-    for (const packet of reading.packets) {
-      requireRoundTrip(packet, reading.level);
+    for (const [i, packet] of reading.packets.entries()) {
+      requireRoundTrip(packet, reading.headers[i]!, reading.level);
       features.push(describe(packet, reading.level));
     }
     if (reading.fault) features.push(`${reading.level} ${reading.fault.reason}: ${normalised(reading.fault.message)}`);
@@ -127,10 +130,17 @@ export function checkCodec(input: Input): Features {
   return features;
 }
 
-/** Written again by the book, the packet reads as the same. */
-function requireRoundTrip(packet: WritablePacket, level: ProtocolLevel): void {
-  const again = shared.decode(frameOf(bytesOf(treeOf(packet, level))), level);
-  assertEquals(essence(again), packet, "Written and read once more it differs");
+/** Written again by the book, the packet reads as the same, and has the size that it had: there is one way to write it. */
+function requireRoundTrip(
+  packet: WritablePacket,
+  [first, size]: Reading["headers"][number],
+  level: ProtocolLevel,
+): void {
+  const again = frameOf(bytesOf(treeOf(packet, level))), { bytes, body, end } = again;
+  assertEquals(essence(shared.decode(again, level)), packet, "Written and read once more it differs");
+  assertEquals(bytes[0], first, "Written once more it begins differently");
+  const optional = level === 5 && "reasonCode" in packet ? 2 : 0; // a reason code of 0, and that there are no properties
+  assert(size >= end - body && size <= end - body + optional, `${size} bytes are ${end - body} when written once more`);
 }
 
 function describe(packet: WritablePacket, level: ProtocolLevel): string {

@@ -24,6 +24,7 @@ export async function minimised(finding: Finding, tries = 2000, find = findingIn
     size = sizeOf(best.input);
     await shorter(best.input.broker, (broker) => accept({ ...best.input, broker }));
     await shorter(best.input.steps, (steps) => accept({ ...best.input, steps }));
+    await accept({ ...best.input, steps: joined(best.input.steps) });
     await accept({ ...best.input, steps: best.input.steps.flatMap(packetsOf) });
     await shorter(best.input.steps, (steps) => accept({ ...best.input, steps }));
     await accept({ ...best.input, steps: best.input.steps.map((step) => ({ ...step, wait: true })) });
@@ -48,6 +49,17 @@ async function shorter<T>(list: readonly T[], accept: (list: T[]) => Promise<boo
       else at += part;
     }
   }
+}
+
+/** Pieces of one client that come one behind the other, as one. */
+function joined(steps: readonly Step[]): Step[] {
+  const found: Step[] = [];
+  for (const step of steps) {
+    const last = found.at(-1);
+    if (last?.do !== "send" || step.do !== "send" || last.client !== step.client) found.push(step);
+    else found.splice(-1, 1, { ...step, bytes: Buffer.concat([last.bytes, step.bytes]) });
+  }
+  return found;
 }
 
 /** A piece as one step for each packet in it. */

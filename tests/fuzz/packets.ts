@@ -45,7 +45,8 @@ export class PacketMaker {
   /** The packets of a client that mostly keeps the order of things. */
   conversation(): WritablePacket[] {
     const random = this.#random, rest = random.list(random.below(random.pick([3, 8, 20])), () => this.packet());
-    return random.oneIn(30) ? rest : [this.connect(), ...rest];
+    if (random.oneIn(30)) return rest;
+    return random.oneIn(2) ? [this.connect(), ...rest] : [this.connect(), this.#subscribeToAll(), ...rest];
   }
 
   /** Any packet but a CONNECT. */
@@ -142,6 +143,12 @@ export class PacketMaker {
     });
     const subscriptions = random.list(1 + random.below(3), () => this.#request());
     return this.#asked({ cmd: "subscribe", messageId: this.#messageId(), subscriptions }, level, properties);
+  }
+
+  /** What makes a client hear of the others. */
+  #subscribeToAll(): WritablePacket {
+    const topic = this.#random.pick(["#", "#", "+/#", "$share/g/#"]);
+    return { cmd: "subscribe", messageId: 1, subscriptions: [{ topic, qos: this.#qos() }] };
   }
 
   #request(): SubscriptionRequest {

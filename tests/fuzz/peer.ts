@@ -21,6 +21,8 @@ export class Peer {
   onEnd: () => void = () => {};
   /** What the broker has sent, in words. */
   readonly heard: string[] = [];
+  /** The payloads that it got, as "latin1". */
+  readonly payloads: Set<string> = new Set();
   /** The size of the largest packet that it has sent. */
   largest = 0;
   /** What the broker has done wrong. */
@@ -108,6 +110,7 @@ export class Peer {
     const { cmd, length, reasonCode, returnCode, granted, qos } = packet;
     this.largest = Math.max(this.largest, 1 + varint(length).length + length);
     this.heard.push(`${cmd} ${reasonCode ?? returnCode ?? granted ?? qos}`);
+    if (cmd === "publish") this.payloads.add(Buffer.from(packet.payload).toString("latin1"));
     this.onPacket(packet);
   }
 

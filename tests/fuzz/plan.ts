@@ -24,7 +24,8 @@ export interface Plan {
   readonly steps: readonly PlannedStep[];
 }
 
-const CLIENTS = 5, STEPS = 80;
+/** At most; the packets are those of one step. */
+const CLIENTS = 5, STEPS = 80, PACKETS = 60;
 
 /** A new plan: clients that say what is right, each in its order, and all at once. */
 export function newPlan(random: Random): Plan {
@@ -32,6 +33,7 @@ export function newPlan(random: Random): Plan {
     const maker = new PacketMaker(random);
     return maker.conversation().map((packet) => treeOf(packet, maker.level));
   });
+  if (random.oneIn(3)) left.push(left[0]!.filter(() => random.oneIn(2))); // may be the same client once more
   const steps: PlannedStep[] = [];
   while (left.some(({ length }) => length > 0)) {
     const client = random.below(left.length), packets = left[client]!.splice(0, random.pick([1, 1, 1, 2, 20]));
@@ -72,6 +74,7 @@ export function changed(random: Random, { broker, steps }: Plan, donor: Plan): P
   return { broker: settled, steps: own.slice(0, STEPS) };
 }
 
+/** A burst of one packet makes queues overflow. */
 function changedSending(random: Random, step: Sending, donor: Plan): Sending {
   const packets = [...step.packets], at = random.below(packets.length), to = random.below(packets.length + 1);
   const sendings = donor.steps.filter((step) => step.do === "send").filter(({ packets }) => packets.length > 0);
@@ -82,10 +85,11 @@ function changedSending(random: Random, step: Sending, donor: Plan): Sending {
     [1, () => packets.splice(at, 1)],
     [2, () => packets.splice(to, 0, packet)],
     [2, () => packets.splice(to, 0, foreign)],
+    [1, () => packets.splice(to, 0, ...Array<Branch>(random.pick([10, 30])).fill(packet))],
   ]);
   if (random.oneIn(10)) return sending(random, step.client, packets);
   change();
-  return { ...step, packets };
+  return { ...step, packets: packets.slice(0, PACKETS) };
 }
 
 /** The input that a plan comes to. */

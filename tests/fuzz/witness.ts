@@ -32,7 +32,6 @@ export class Witness {
   readonly #late: Promise<never>;
   readonly #received: Seen[] = [];
   #answer = Promise.withResolvers<void>();
-  readonly #payloads = new Set<string>();
 
   private constructor(broker: Broker, late: Promise<never>) {
     this.#late = late;
@@ -52,12 +51,12 @@ export class Witness {
 
   /** Every payload that it got, as "latin1". */
   get payloads(): ReadonlySet<string> {
-    return this.#payloads;
+    return this.#peer.payloads;
   }
 
   /** True where the last thing that it has published has come to it, and so everything before that. */
   get heardItself(): boolean {
-    return this.#payloads.has(this.said.at(-1) ?? "");
+    return this.#peer.payloads.has(this.said.at(-1) ?? "");
   }
 
   /** Publishes something, and is served. */
@@ -117,7 +116,6 @@ export class Witness {
     const { cmd, qos, messageId } = packet;
     if (cmd === "publish") {
       this.#received.push(seen(packet as unknown as MessageLike));
-      this.#payloads.add(Buffer.from(packet.payload).toString("latin1"));
       if (qos > 0) this.#say({ cmd: qos === 1 ? "puback" : "pubrec", messageId: messageId! });
     } else if (cmd === "pubrec") this.#say({ cmd: "pubrel", messageId: messageId! });
     else if (cmd === "pubrel") this.#say({ cmd: "pubcomp", messageId: messageId! });
