@@ -143,7 +143,8 @@ class Run {
     const sent = messagesOf([...this.#readings.values()]).map(({ payload }) => Buffer.from(payload).toString("latin1"));
     const known = new Set([...sent, ...witness.said, GONE]);
     for (const { payloads } of [witness, ...this.#peers.values()]) {
-      assertEquals(payloads.difference(known), new Set(), "Somebody got what nobody has sent");
+      const [unknown] = payloads.difference(known);
+      assert(unknown === undefined, `Somebody got "${unknown?.slice(0, 50)}", which nobody has sent`);
     }
   }
 

@@ -4,6 +4,9 @@ import { type Finding, findingIn, kindOf } from "./campaign.ts";
 import { type Input, type Step } from "./input.ts";
 import { varint } from "./tree.ts";
 
+/** How long it may take, in milliseconds. */
+const PATIENCE = 120_000;
+
 /**
  * The smallest input that was found for a finding.
  *
@@ -11,10 +14,11 @@ import { varint } from "./tree.ts";
  * @param find what tells whether something is wrong with an input
  */
 export async function minimised(finding: Finding, tries = 2000, find = findingIn): Promise<Finding> {
+  const end = performance.now() + PATIENCE;
   let best = finding, left = tries;
   const kind = kindOf(finding);
   const accept = async (input: Input): Promise<boolean> => {
-    if (left-- <= 0) return false;
+    if (left-- <= 0 || performance.now() > end) return false;
     const found = await find(input, finding.target);
     if (!found || kindOf(found) !== kind) return false;
     best = found;

@@ -23,6 +23,8 @@ export function seen({ topic, payload, qos, retain, properties }: MessageLike): 
   return { topic, text: JSON.stringify([topic, qos, retain, Buffer.from(payload).toString("latin1"), ...about]) };
 }
 
+const brief = (text = "nothing") => text.slice(0, 50);
+
 /** The one that is served well. */
 export class Witness {
   static readonly id = "witness of all this";
@@ -80,11 +82,11 @@ export class Witness {
       if (next?.text === text) next = received.next().value;
       else {
         const at = missing.indexOf(topic);
-        assert(at >= 0, `The witness missed "${text}" or got it late: next was "${next?.text}"`);
+        assert(at >= 0, `The witness missed "${brief(text)}" or got it late: next was "${brief(next?.text)}"`);
         missing.splice(at, 1);
       }
     }
-    assert(!next, `The witness got "${next?.text}", which nobody has published then`);
+    assert(!next, `The witness got "${brief(next?.text)}", which nobody has published then`);
     assertEquals(missing, [], "The witness got what was reported as lost");
   }
 
