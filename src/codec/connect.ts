@@ -45,7 +45,7 @@ export function decodeConnect(body: Buffer): ConnectPacket {
 }
 
 /** A wrong name or level is told apart from a malformed packet: only an unsupported level is answered [MQTT-3.1.2-2]. */
-function readVersion(reader: Reader): [ConnectPacket["protocolId"], ProtocolLevel] {
+function readVersion(reader: Reader): ["MQTT" | "MQIsdp", ProtocolLevel] {
   const name = reader.string(), level = reader.byte();
   if (name !== "MQTT" && name !== "MQIsdp") { // [MQTT-3.1.2-1]
     throw reader.malformed(`has the protocol name "${name.slice(0, 20)}", not "MQTT" or "MQIsdp"`);

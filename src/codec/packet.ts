@@ -19,7 +19,7 @@ export interface WillPacket {
 export interface ConnectPacket {
   readonly cmd: "connect";
   /** The name of the protocol (section 3.1.2.1). */
-  readonly protocolId: "MQTT" | "MQIsdp";
+  readonly protocolId?: "MQTT" | "MQIsdp";
   readonly protocolVersion: ProtocolLevel;
   readonly clientId: string;
   readonly clean: boolean;

@@ -42,6 +42,11 @@ type Entry = Delivery | Replay | undefined;
 /** Why a message had no room. */
 export type NoRoom = "queue-full" | "memory-full";
 
+/** What a newer message may replace: one of the same topic, and of the same shared subscription where it is of one. */
+function sequenceOf({ message: { topic }, terms: { group } }: Delivery): string {
+  return group ? `${topic}\0${group.name}` : topic;
+}
+
 /** The messages that wait in one session. */
 export class DeliveryQueue {
   readonly #limits: QueueLimits;
@@ -52,9 +57,11 @@ export class DeliveryQueue {
   #head = 0;
   /** Where the first delivery stands, or behind replays and holes that are passed over in search of it. */
   #oldest = 0;
+  /** How many places are empty because what stood there was dropped. */
+  #holes = 0;
   #messages = 0;
   #bytes = 0;
-  /** Where the newest message of a topic waits, for those that others may replace. */
+  /** Where the newest message of a topic waits, where others may replace it: nothing of that topic is behind it. */
   #latest: Map<string, Delivery> | undefined;
 
   constructor(limits: QueueLimits, memory: Memory, backlog?: Backlog) {
@@ -101,23 +108,35 @@ export class DeliveryQueue {
     this.#bytes = bytes;
     this.#memory.hold(delivery.message);
     if (delivery.terms.overload === "latest-per-topic") {
-      (this.#latest ??= new Map()).set(delivery.message.topic, delivery);
-    }
+      (this.#latest ??= new Map()).set(sequenceOf(delivery), delivery);
+    } else this.#latest?.delete(sequenceOf(delivery)); // what comes next must not overtake this one
     return undefined;
   }
 
-  /** Puts a message in the place of the one that waits on the same topic: both deliveries; nothing where there is none. */
-  replace({ message, terms }: Delivery): { former: Delivery; waiting: Delivery } | undefined {
-    const waiting = this.#latest?.get(message.topic);
-    if (!waiting) return undefined;
-    const former = new Delivery(waiting.message, waiting.terms);
-    former.sequence = waiting.sequence;
-    this.#count(former.message, -1);
+  /**
+   * Puts a delivery in the place of the one that waits on the same topic, whose message is returned; nothing where there is none. The
+   * queue may be overfull after that.
+   */
+  replace(delivery: Delivery): Message | undefined {
+    const { message, terms } = delivery, waiting = this.#latest?.get(sequenceOf(delivery)), former = waiting?.message;
+    if (!waiting || !former) return undefined;
+    this.#count(former, -1);
     waiting.message = message;
     waiting.terms = terms;
-    waiting.sequence = 0;
     this.#count(message, 1);
-    return { former, waiting };
+    return former;
+  }
+
+  /** Takes the delivery out that one on the same topic supersedes. */
+  takeLatest(delivery: Delivery): Delivery | undefined {
+    const waiting = this.#latest?.get(sequenceOf(delivery));
+    if (waiting) this.#leaveHole(waiting, this.#entries.indexOf(waiting, this.#head));
+    return waiting;
+  }
+
+  /** Why more waits than may, if it does. */
+  get overfull(): NoRoom | undefined {
+    return this.#bytes > this.#limits.queuedBytes ? "queue-full" : this.#memory.full ? "memory-full" : undefined;
   }
 
   /** Appends a replay, which counts as one message; false where the queue is full. */
@@ -147,10 +166,7 @@ export class DeliveryQueue {
       const entry = this.#entries[this.#oldest];
       if (!(entry instanceof Delivery)) continue;
       if (this.#oldest === this.#head) this.#dropHead(entry);
-      else {
-        this.#forget(entry);
-        this.#entries[this.#oldest] = undefined;
-      }
+      else this.#leaveHole(entry, this.#oldest);
       return entry;
     }
     return undefined;
@@ -178,7 +194,12 @@ export class DeliveryQueue {
     for (const { message } of this.deliveries) this.#memory.release(message);
     this.#entries = [];
     this.#backlog = undefined;
-    this.#head = this.#messages = this.#bytes = 0;
+    this.#head =
+      this.#oldest =
+      this.#holes =
+      this.#messages =
+      this.#bytes =
+        0;
     this.#latest = undefined;
   }
 
@@ -199,6 +220,7 @@ export class DeliveryQueue {
   #dropHead(entry: Entry): void {
     if (entry instanceof Delivery) this.#forget(entry);
     else if (entry) this.#messages--;
+    else this.#holes--;
     this.#entries[this.#head++] = undefined; // not held until the next copy
     if (this.#head === this.#entries.length || this.#head > 1024 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);
@@ -206,11 +228,20 @@ export class DeliveryQueue {
     }
   }
 
+  /** Behind a replay that waits, holes would pile up with every message that comes: they are closed before they are too many. */
+  #leaveHole(delivery: Delivery, at: number): void {
+    this.#forget(delivery);
+    this.#entries[at] = undefined;
+    if (++this.#holes <= 1024 || this.#holes * 2 <= this.#entries.length) return;
+    this.#entries = this.#entries.slice(this.#head).filter((entry) => entry !== undefined);
+    this.#head = this.#oldest = this.#holes = 0;
+  }
+
   #forget(delivery: Delivery): void {
-    const { message } = delivery;
+    const sequence = sequenceOf(delivery);
     this.#messages--;
-    this.#count(message, -1);
-    if (this.#latest?.get(message.topic) === delivery) this.#latest.delete(message.topic);
+    this.#count(delivery.message, -1);
+    if (this.#latest?.get(sequence) === delivery) this.#latest.delete(sequence);
   }
 
   #count(message: Message, sign: 1 | -1): void {

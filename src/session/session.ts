@@ -56,6 +56,7 @@ export class Session {
   #link: Link | undefined;
   #window = 0;
   #resuming = false;
+  #ended = false;
 
   /** @param record what keeps it, where that is wanted @param former what was kept of it */
   constructor(clientId: string, expiry: number, context: SessionContext, record?: SessionRecord, former?: FormerState) {
@@ -112,7 +113,7 @@ export class Session {
    * another member, but for QoS 2 messages that have been sent once [MQTT5-4.8.2-5].
    */
   end(): void {
-    this.record?.delete();
+    this.#ended = true;
     this.subscriptions.clear();
     this.#restore();
     let count = 0;
@@ -125,6 +126,7 @@ export class Session {
     for (const delivery of this.#queue?.deliveries ?? []) lose(delivery, false);
     this.#inFlight?.clear();
     this.#queue?.clear();
+    this.record?.delete();
     if (count > 0) {
       this.#context.report({
         type: "dropped",
@@ -177,12 +179,9 @@ export class Session {
 
   /** Lets a message wait, as far as the limits and the policy of its subscription let it. */
   #wait(delivery: Delivery): void {
+    if (this.#ended) return this.#drop(delivery.message, "session-ended"); // while it was on its way
     const queue = this.#room(), { overload } = delivery.terms;
-    const replaced = overload === "latest-per-topic" ? queue.replace(delivery) : undefined;
-    if (replaced) {
-      this.record?.add(replaced.waiting);
-      return this.#dropDelivery(replaced.former, "superseded");
-    }
+    if (overload === "latest-per-topic" && this.#supersede(queue, delivery)) return;
     let noRoom = queue.push(delivery);
     if (noRoom) {
       for (const expired of queue.expire(this.#context.turn.now)) this.#dropDelivery(expired, "expired");
@@ -196,9 +195,34 @@ export class Session {
     if (overload === "disconnect") this.#link?.overloaded();
   }
 
-  /** Drops those that have waited longest, unless the message would not fit into an empty queue. */
+  /** Puts a message in the place of the one that waits on its topic; where it is larger, the oldest ones may have to go. */
+  #supersede(queue: DeliveryQueue, delivery: Delivery): boolean {
+    if (!this.#canFit(delivery)) return false;
+    if (this.record) { // what is stored is in the order in which it came: it goes behind the others
+      const taken = queue.takeLatest(delivery);
+      if (taken) this.#dropDelivery(taken, "superseded");
+      return false;
+    }
+    const former = queue.replace(delivery);
+    if (!former) return false;
+    this.#drop(former, "superseded");
+    if (delivery.message.weight <= former.weight) return true;
+    for (let noRoom = queue.overfull; noRoom; noRoom = queue.overfull) {
+      const oldest = queue.dropOldest();
+      if (!oldest) break;
+      this.#drop(oldest.message, noRoom);
+    }
+    return true;
+  }
+
+  /** Whether a message would fit into an empty queue. */
+  #canFit({ message }: Delivery): boolean {
+    return message.weight <= this.#context.limits.queuedBytes;
+  }
+
+  /** Drops those that have waited longest. */
   #makeRoom(queue: DeliveryQueue, delivery: Delivery): NoRoom | undefined {
-    if (delivery.message.weight > this.#context.limits.queuedBytes) return "queue-full";
+    if (!this.#canFit(delivery)) return "queue-full";
     for (;;) {
       const noRoom = queue.push(delivery), oldest = noRoom && queue.dropOldest();
       if (!oldest) return noRoom;

@@ -141,15 +141,53 @@ Deno.test("The one that has waited longest can be dropped, behind a replay too, 
   assertEquals([queue.dropOldest()?.message.topic, queue.empty, queue.messages, queue.bytes], ["f", true, 0, 0]);
 });
 
+Deno.test("What is dropped behind a replay that waits leaves no place behind, however much it is", () => {
+  v8.setFlagsFromString("--expose-gc");
+  const gc = vm.runInNewContext("gc"), queue = newQueue(), entry = delivery("t");
+  queue.push(delivery("a"));
+  queue.pushReplay(replay("r"));
+  const used = () => (gc(), Deno.memoryUsage().heapUsed), before = used();
+  queue.dropOldest();
+  for (let i = 0; i < 1_000_000; i++) {
+    queue.push(entry);
+    queue.dropOldest();
+  }
+  const growth = used() - before;
+  assert(growth < 2_000_000, `The queue has grown by ${growth} bytes`);
+  for (const topic of ["b", "c"]) queue.push(delivery(topic));
+  assertEquals([queue.messages, drain(queue), queue.empty, queue.messages], [3, ["r", "b", "c"], true, 0]);
+});
+
 Deno.test("A newer message takes the place of the one that waits on its topic, where both may be replaced", () => {
   const queue = newQueue(), latest = (topic: string, bytes: number) => delivery(topic, bytes, "latest-per-topic");
   for (const entry of [latest("a", 1), delivery("b"), latest("b", 1)]) queue.push(entry);
-  assertEquals(queue.replace(latest("a", 3))?.former.message.size, 1);
+  assertEquals(queue.replace(latest("a", 3))?.size, 1);
   assertEquals(queue.replace(latest("c", 1)), undefined);
   assertEquals([queue.messages, queue.bytes], [3, 4 + 1 + 2]);
   assertEquals(queue.deliveries.map(({ message }) => message.size), [3, 0, 1]);
   queue.shift();
   assertEquals(queue.replace(latest("a", 1)), undefined); // it has gone
+});
+
+Deno.test("A queue that was cleared is as good as new: the oldest one is found, and what counts is right", () => {
+  const queue = newQueue({ queuedMessages: 10, queuedBytes: 100 });
+  queue.pushReplay(replay("r"));
+  for (const topic of "abcdefgh") queue.push(delivery(topic, 5));
+  for (let i = 0; i < 6; i++) queue.dropOldest();
+  queue.clear();
+  for (const topic of "xy") queue.push(delivery(topic, 5));
+  assertEquals([queue.messages, queue.bytes, queue.overfull], [2, 12, undefined]);
+  assertEquals([queue.dropOldest()?.message.topic, drain(queue)], ["x", ["y"]]);
+});
+
+Deno.test("A queue is overfull where a larger message has taken the place of a smaller one", () => {
+  const memory = new Memory(1000), queue = newQueue({ queuedBytes: 500 }, memory);
+  const latest = (bytes: number) => delivery("t", bytes, "latest-per-topic");
+  queue.push(latest(1));
+  const states = [100, 600, 1000, 1].map((bytes) => (queue.replace(latest(bytes)), queue.overfull));
+  assertEquals(states, [undefined, "queue-full", "queue-full", undefined]);
+  memory.add(1000);
+  assertEquals(queue.overfull, "memory-full");
 });
 
 Deno.test("Memory is held for what waits, once for a message in two queues, and given back however it leaves", () => {

@@ -39,8 +39,8 @@ export class Surroundings implements SessionContext {
     this.wills.push(will);
   }
 
-  /** Routes a message as the broker does. */
-  route(fields: Partial<MessageFields> & { readonly topic: string }): void {
+  /** A message of another client. */
+  message(fields: Partial<MessageFields> & { readonly topic: string }): Message {
     const others = {
       payload: payloadBytes("x"),
       qos: 1,
@@ -48,7 +48,12 @@ export class Surroundings implements SessionContext {
       client: "p",
       acceptedAt: this.turn.now,
     } as const;
-    const message = new Message({ ...others, ...fields });
+    return new Message({ ...others, ...fields });
+  }
+
+  /** Routes a message as the broker does. */
+  route(fields: Partial<MessageFields> & { readonly topic: string }): void {
+    const message = this.message(fields);
     this.retained.update(message);
     for (const subscriber of this.index.match(message.topic)) subscriber.next(message);
   }

@@ -1,0 +1,166 @@
+// What a session does with messages that find its queue full, by the policy of their subscription; without a broker, so that each
+// place in the queue can be looked at.
+import { assertEquals } from "@std/assert";
+import type { QoS } from "../../src/message.ts";
+import type { OverloadPolicy } from "../../src/overload.ts";
+import { Session } from "../../src/session/session.ts";
+import { RecordingLink, Scene } from "./scene.ts";
+import { plain } from "./surroundings.ts";
+
+/** A session whose link takes nothing for now, subscribed to "#" at QoS 1. */
+function stuck(overload: OverloadPolicy, limits: ConstructorParameters<typeof Scene>[0] = {}): Scene {
+  const scene = new Scene(limits);
+  scene.link.writable = false;
+  subscribe(scene, "#", overload);
+  return scene;
+}
+
+function subscribe({ session }: { readonly session: Session }, filter: string, overload: OverloadPolicy, qos: QoS = 1) {
+  session.subscriptions.set(filter, { ...plain, qos, overload });
+}
+
+/** Publishes at QoS 1, each as `topic` or `topic*bytes`. */
+function publish(scene: Scene, ...all: readonly string[]): void {
+  for (const one of all) {
+    const [topic = "", bytes = "1"] = one.split("*");
+    scene.route({ topic, payload: new Uint8Array(Number(bytes)) });
+  }
+}
+
+/** What the client gets once it takes messages again: topics, without what else is sent. */
+function resumed(scene: Scene): string[] {
+  scene.link.writable = true;
+  scene.session.resume();
+  return scene.take().map((sent) => sent.split(":")[0]!);
+}
+
+const cases: readonly (readonly [
+  policy: OverloadPolicy,
+  published: readonly string[],
+  sent: readonly string[],
+  drops: readonly string[],
+])[] = [
+  ["drop-newest", ["a", "b", "c", "d"], ["a", "b"], ["c:queue-full*1", "d:queue-full*1"]],
+  ["drop-oldest", ["a", "b", "c", "d"], ["c", "d"], ["a:queue-full*1", "b:queue-full*1"]],
+  ["disconnect", ["a", "b", "c"], ["overloaded", "a", "b"], ["c:queue-full*1"]],
+  [
+    "latest-per-topic",
+    ["a", "b", "a", "b", "a"],
+    ["a", "b"],
+    Array(3).fill(0).map((_, i) => `${"aba"[i]}:superseded*1`),
+  ],
+  ["latest-per-topic", ["a", "b", "c"], ["b", "c"], ["a:queue-full*1"]],
+];
+
+for (const [policy, published, sent, drops] of cases) {
+  Deno.test(`${policy}: where two may wait, of ${published} are sent ${sent}`, () => {
+    const scene = stuck(policy, { queuedMessages: 2 });
+    publish(scene, ...published);
+    assertEquals([resumed(scene), scene.drops()], [[...sent], [...drops]]);
+  });
+}
+
+Deno.test("drop-oldest drops as many as a large message needs, but none for one that would not fit by itself", () => {
+  const scene = stuck("drop-oldest", { queuedBytes: 40 });
+  publish(scene, "a*9", "b*9", "c*9", "d*9"); // of ten bytes each
+  publish(scene, "large*40");
+  assertEquals(scene.drops(), ["large:queue-full*1"]);
+  publish(scene, "e*24");
+  assertEquals(scene.drops().slice(1), ["a:queue-full*1", "b:queue-full*1", "c:queue-full*1"]);
+  assertEquals(resumed(scene), ["d", "e"]);
+});
+
+Deno.test("latest-per-topic keeps to the limit of bytes where a newer message is larger: the oldest ones make room", () => {
+  const scene = stuck("latest-per-topic", { queuedBytes: 100 });
+  publish(scene, "a*9", "b*9", "c*9", "c*79");
+  assertEquals(scene.drops(), ["c:superseded*1"]); // 100 bytes
+  publish(scene, "b*49");
+  assertEquals(scene.drops().slice(1), ["b:superseded*1", "a:queue-full*1", "b:queue-full*1"]);
+  assertEquals(resumed(scene), ["c"]);
+});
+
+Deno.test("latest-per-topic leaves the older message where the newer one would not fit by itself", () => {
+  const scene = stuck("latest-per-topic", { queuedBytes: 100 });
+  publish(scene, "a*9", "b*9", "a*100");
+  assertEquals([scene.drops(), resumed(scene)], [["a:queue-full*1"], ["a", "b"]]);
+});
+
+Deno.test("latest-per-topic keeps to the limit of memory: a larger message that takes another one's place counts", () => {
+  const scene = stuck("latest-per-topic", { memory: 1000, queuedBytes: 5000 });
+  publish(scene, "a", "b", "a*2000");
+  assertEquals(scene.memory.full, false);
+  assertEquals(scene.drops(), ["a:superseded*1", "a:memory-full*1"]);
+  publish(scene, "b", "b");
+  assertEquals([scene.drops().slice(2), resumed(scene)], [Array(2).fill("b:superseded*1"), ["b"]]);
+});
+
+Deno.test("A subscription that comes to mean latest-per-topic later does not overtake what waits of the topic [MQTT-4.6.0-6]", () => {
+  const scene = stuck("latest-per-topic"), sizes: number[] = [];
+  scene.link.publish = ({ size }) => sizes.push(size) > 0;
+  publish(scene, "t*1");
+  subscribe(scene, "#", "drop-newest");
+  publish(scene, "t*2");
+  subscribe(scene, "#", "latest-per-topic");
+  publish(scene, "t*3", "t*4");
+  resumed(scene);
+  assertEquals([sizes, scene.drops()], [[1, 2, 4], ["t:superseded*1"]]);
+});
+
+Deno.test("A shared subscription and another one of the same client do not supersede each other's message", () => {
+  const scene = stuck("latest-per-topic");
+  subscribe(scene, "$share/g/t", "latest-per-topic");
+  publish(scene, "t", "t", "t");
+  assertEquals([resumed(scene), scene.drops()], [["t", "t"], Array(4).fill("t:superseded*1")]);
+});
+
+Deno.test("While retained messages are replayed, those that are dropped behind them leave nothing", () => {
+  const scene = new Scene({ queuedMessages: 3 });
+  scene.link.writable = false;
+  for (const topic of ["r1", "r2"]) scene.route({ topic, retain: true });
+  subscribe(scene, "#", "drop-oldest");
+  scene.session.replay("#", 1, undefined);
+  const all = Array.from({ length: 5000 }, (_, i) => `t${i}`);
+  publish(scene, ...all);
+  assertEquals([resumed(scene), scene.drops().length], [["r1", "r2", "t4998", "t4999"], 4998]);
+  assertEquals(scene.drops()[4997], "t4997:queue-full*1");
+});
+
+Deno.test("A policy holds for each subscription: of several that match, that of the highest QoS", () => {
+  const scene = new Scene({ queuedMessages: 2 });
+  scene.link.writable = false;
+  subscribe(scene, "t/#", "drop-newest");
+  subscribe(scene, "t/+", "drop-oldest", 2);
+  subscribe(scene, "u/#", "drop-newest", 2);
+  subscribe(scene, "u/+", "drop-oldest");
+  publish(scene, "u/1", "u/2", "u/3");
+  assertEquals(scene.drops(), ["u/3:queue-full*1"]);
+  publish(scene, "t/1");
+  assertEquals(scene.drops().slice(1), ["u/1:queue-full*1"]);
+  assertEquals(resumed(scene), ["u/2", "t/1"]);
+});
+
+Deno.test("What has expired in front makes room before anything is dropped", () => {
+  const scene = stuck("drop-oldest", { queuedMessages: 2 });
+  scene.route({ topic: "brief", properties: { messageExpiryInterval: 0 } });
+  publish(scene, "a", "b");
+  assertEquals([scene.drops(), resumed(scene)], [["brief:expired*1"], ["a", "b"]]);
+});
+
+Deno.test("A client that does not take its messages slows down nobody else", () => {
+  const scene = stuck("drop-newest", { queuedMessages: 2 }), link = new RecordingLink();
+  const other = new Session("other", 0, scene);
+  other.attach(link);
+  subscribe({ session: other }, "#", "drop-newest");
+  publish(scene, ..."abcdef");
+  assertEquals(link.take().map((sent) => sent[0]), [..."abcdef"]);
+  assertEquals(scene.drops().length, 4);
+});
+
+Deno.test("A session that ends while a message is on its way to it keeps nothing, and says so", () => {
+  const scene = stuck("drop-newest"), [subscriber] = scene.index.match("t");
+  scene.session.detach();
+  publish(scene, "t");
+  scene.session.end();
+  subscriber!.next(scene.message({ topic: "t" }));
+  assertEquals([scene.drops(), scene.memory.used], [["undefined:session-ended*1", "t:session-ended*1"], 0]);
+});
