@@ -38,15 +38,15 @@ export class Memory {
     this.#used += bytes;
   }
 
-  /** Holds a message once more. */
+  /** Holds a message once more. One that another broker has held first counts each time: it is not known here how often that does. */
   hold(message: Message): void {
-    if (message.holders++ === 0) this.#used += message.weight;
+    if ((message.account ??= this) !== this || message.holders++ === 0) this.#used += message.weight;
     this.#used += ENTRY;
   }
 
   /** Lets go of it. */
   release(message: Message): void {
-    if (--message.holders === 0) this.#used -= message.weight;
+    if (message.account !== this || --message.holders === 0) this.#used -= message.weight;
     this.#used -= ENTRY;
   }
 }

@@ -104,6 +104,12 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
    * @internal
    */
   holders = 0;
+  /**
+   * Whose account counts them: that of the broker that has held it first.
+   *
+   * @internal
+   */
+  account: object | undefined;
   readonly #filter: string | undefined;
   /** Where the payload lies while it is not this message's own. */
   #lent: Lent | undefined;
