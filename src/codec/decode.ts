@@ -12,7 +12,7 @@ import type { AckPacket, ClientPacket, ProtocolLevel } from "./packet.ts";
 import { decodePublish } from "./publish.ts";
 import { TopicNames } from "./topic_names.ts";
 
-const PUBLISH = 3, CONNECT = 0x10;
+const PUBLISH = 3, CONNECT = 0x10, AUTH = 0xf0;
 
 /** The acknowledgements by their first byte. */
 const acks: Readonly<Record<number, AckPacket["cmd"]>> = {
@@ -44,6 +44,7 @@ export class Decoder {
     if (ack && end - body === 2) return decodeAck(frame, ack);
     if (header === CONNECT) return decodeConnect(bytes.subarray(body, end));
     const properties = inspect(header >> 4, header & 15, bytes.subarray(body, end), level);
+    if (header === AUTH && body === end) return { cmd: "auth", reasonCode: 0 }; // 5.0 section 3.15.2.1; mqtt-packet does not know it
     const packet = this.#parse(bytes.subarray(start, end), level);
     return properties ? { ...packet, properties } as ClientPacket : packet;
   }

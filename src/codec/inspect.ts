@@ -57,7 +57,6 @@ export function inspect(type: number, flags: number, body: Buffer, level: Protoc
     case "DISCONNECT":
       return inspectReason(reader, level, "disconnect");
     case "AUTH": // without a reason code that is success (5.0 section 3.15.2.1), which mqtt-packet does not know
-      if (!reader.more) throw reader.protocolError("says success, which is for the broker to say");
       return inspectReason(reader, level, "auth");
   }
   throw reader.protocolError("is not for a client to send");

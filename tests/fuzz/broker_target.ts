@@ -139,7 +139,8 @@ class Run {
     const lost = this.#events.filter((event) => event.type === "dropped").filter(({ client }) => client === Witness.id);
     const named = lost.filter(({ reason }) => reason !== "expired" && this.#size === "roomy");
     assertEquals(named, [], "The witness has lost something");
-    if (this.#input.broker.includes("observed")) witness.requireAll(this.#routed, lost.map(({ topic }) => topic ?? ""));
+    const topics = lost.flatMap(({ topic = "", count }) => Array<string>(count).fill(topic));
+    if (this.#input.broker.includes("observed")) witness.requireAll(this.#routed, topics);
     const sent = messagesOf([...this.#readings.values()]).map(({ payload }) => Buffer.from(payload).toString("latin1"));
     const known = new Set([...sent, ...witness.said, GONE]);
     for (const { payloads } of [witness, ...this.#peers.values()]) {

@@ -23,7 +23,13 @@ export class Served {
       this.#largestWrite = Math.max(this.#largestWrite, bytes.length);
       return stream.write(bytes);
     };
-    this.over = broker.accept({ ...stream, read: (buffer) => this.#read(stream, buffer), write });
+    this.over = broker.accept({
+      remote: stream.remote,
+      read: (buffer) => this.#read(stream, buffer),
+      write,
+      closeWrite: () => stream.closeWrite(),
+      close: () => stream.close(),
+    });
   }
 
   /** How many bytes the broker has read. */
