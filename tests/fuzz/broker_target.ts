@@ -12,11 +12,11 @@ import { Peer } from "./peer.ts";
 import { Strays } from "./strays.ts";
 import { JumpingClock, LARGEST, optionsOf, quiet } from "./surroundings.ts";
 import { bytesOf } from "./tree.ts";
-import { cleanClients, clientsOf, messagesOf, requireReason, requireSize } from "./verdict.ts";
+import { cleanClients, clientsOf, messagesOf, requireReason, requireTerms } from "./verdict.ts";
 import { type Seen, seen, Witness } from "./witness.ts";
 
 /** How long the witness waits for anything, in milliseconds. */
-const PATIENCE = 3000;
+const PATIENCE = 10_000;
 
 /** Bytes on their way to a client before a write waits. */
 const CAPACITY = { tight: 256, roomy: 65_536 } as const;
@@ -117,7 +117,7 @@ class Run {
     for (const peer of this.#peers.values()) {
       const reading = this.#readings.get(peer.name);
       if (reading) requireReason(peer, reading, this.#events, inTime);
-      if (reading) requireSize(peer, reading);
+      if (reading) requireTerms(peer, reading, optionsOf(this.#input.broker, this.#clock).limits!.inflight);
       peer.reset();
     }
     await this.#inTime(Promise.all(this.#peers.values().map(({ served }) => served)));

@@ -9,8 +9,8 @@ import { minimised } from "./minimise.ts";
 const HELP = `Usage: deno task fuzz [options] [FILE ...]
 
   FILE             an input to run once more, such as one of tests/fuzz/corpus
-  --seconds S      how long to run (default 60)
-  --runs N         how many runs at most (default: no limit)
+  --seconds S      how long to run (default 60, or without a limit where --runs is given)
+  --runs N         how many runs at most
   --seed N         repeats the runs of a seed (default: a new one)
   --target TARGET  codec or broker (default: both)`;
 
@@ -64,7 +64,7 @@ async function search(campaign: Campaign, seconds: number, runs: number): Promis
 }
 
 async function found(finding: Finding, { seed, runs }: Campaign): Promise<false> {
-  console.log(`Run ${runs} of seed ${seed} failed: ${finding.error.stack}\nMaking it small ...`);
+  console.log(`Run ${runs} failed (--seed ${seed} --runs ${runs}): ${finding.error.stack}\nMaking it small ...`);
   const small = await minimised(finding), file = keep(small, `run ${runs} of seed ${seed}`);
   console.log(`${printInput(small.input)}\nTo replay it: deno task fuzz ${file}`);
   return false;
@@ -86,8 +86,9 @@ async function main(args: readonly string[]): Promise<boolean> {
   if (flags._.length > 0) return await replay(flags._.map(String), chosen);
   const seed = numberOf("seed", flags.seed, crypto.getRandomValues(new Uint32Array(1))[0]!);
   console.log(`Seed ${seed}: --seed ${seed} repeats these runs`);
-  const runs = numberOf("runs", flags.runs, Infinity);
-  return await search(new Campaign(seed, chosen), numberOf("seconds", flags.seconds, 60), runs);
+  const runs = numberOf("runs", flags.runs, Infinity),
+    seconds = numberOf("seconds", flags.seconds, flags.runs ? Infinity : 60);
+  return await search(new Campaign(seed, chosen), seconds, runs);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args) ? 0 : 1);

@@ -25,6 +25,8 @@ export class Peer {
   readonly payloads: Set<string> = new Set();
   /** The size of the largest packet that it has sent. */
   largest = 0;
+  /** Messages of QoS 1 and 2 that it was sent. */
+  begun = 0;
   /** What the broker has done wrong. */
   fault: unknown;
   stalled = false;
@@ -111,6 +113,7 @@ export class Peer {
     this.largest = Math.max(this.largest, 1 + varint(length).length + length);
     this.heard.push(`${cmd} ${reasonCode ?? returnCode ?? granted ?? qos}`);
     if (cmd === "publish") this.payloads.add(Buffer.from(packet.payload).toString("latin1"));
+    if (cmd === "publish" && qos > 0) this.begun++;
     this.onPacket(packet);
   }
 

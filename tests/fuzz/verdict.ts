@@ -23,10 +23,19 @@ export function requireReason(peer: Peer, { fault }: Reading, events: readonly B
   assert(ending || peer.over || !fault || unread, `A connection goes on: ${fault?.message}`);
 }
 
-/** Asserts that no packet to the client was larger than it said it takes [MQTT5-3.1.2-24]. */
-export function requireSize({ largest }: Peer, { packets: [first] }: Reading): void {
-  const { properties } = (first ?? {}) as Partial<PacketLike>, maximum = properties?.maximumPacketSize ?? Infinity;
+/**
+ * Asserts that no packet to the client was larger than it takes [MQTT5-3.1.2-24], and that no more messages came than it has
+ * acknowledged, and then its receive maximum [MQTT5-3.3.4-9]. @param inflight the broker's own limit
+ */
+export function requireTerms({ largest, begun }: Peer, { packets }: Reading, inflight = 100): void {
+  const { properties } = (packets[0] ?? {}) as Partial<PacketLike>, maximum = properties?.maximumPacketSize ?? Infinity;
   assert(largest <= maximum, `A packet of ${largest} bytes came to a client that takes ${maximum}`);
+  const window = Math.min(inflight, properties?.receiveMaximum ?? Infinity);
+  const settled = packets.filter(({ cmd }) => cmd === "puback" || cmd === "pubrec" || cmd === "pubcomp").length;
+  assert(
+    begun <= window + settled,
+    `${begun} messages came to a client that takes ${window} and has settled ${settled}`,
+  );
 }
 
 /** What a client publishes. */

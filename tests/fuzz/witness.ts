@@ -20,7 +20,19 @@ type MessageLike = Pick<Message, "topic" | "payload" | "qos" | "retain" | "prope
 export function seen({ topic, payload, qos, retain, properties }: MessageLike): Seen {
   const { contentType = "", responseTopic = "", correlationData = "", payloadFormatIndicator } = properties ?? {};
   const about = [contentType, responseTopic, Buffer.from(correlationData).toString("hex"), payloadFormatIndicator];
-  return { topic, text: JSON.stringify([topic, qos, retain, Buffer.from(payload).toString("latin1"), ...about]) };
+  const pairs = pairsOf(properties?.userProperties);
+  return {
+    topic,
+    text: JSON.stringify([topic, qos, retain, Buffer.from(payload).toString("latin1"), ...about, pairs]),
+  };
+}
+
+/** User properties as they can be compared: mqtt-packet has them by name, and loses empty values of a name that comes again. */
+function pairsOf(properties: object = []): string[] {
+  const pairs = Array.isArray(properties)
+    ? properties
+    : Object.entries(properties).flatMap(([name, values]) => [values].flat().map((value) => [name, value]));
+  return pairs.filter(([, value]) => value !== "").map((pair) => pair.join("=")).sort();
 }
 
 const brief = (text = "nothing") => text.slice(0, 50);
