@@ -27,10 +27,10 @@ export async function check(input: Input, target: Target): Promise<Features> {
   return target === "codec" ? checkCodec(input) : await checkBroker(input);
 }
 
-/** What is wrong with an input, if anything is. */
-export async function findingIn(input: Input, target: Target): Promise<Finding | undefined> {
+/** What is wrong with an input, if anything is. @param features gets what was seen */
+export async function findingIn(input: Input, target: Target, features: string[] = []): Promise<Finding | undefined> {
   try {
-    await check(input, target);
+    features.push(...await check(input, target));
   } catch (error) {
     return { target, input, error: error instanceof Error ? error : new Error(String(error)) };
   }
@@ -65,11 +65,8 @@ export class Campaign {
     const random = new Random(Math.imul(this.seed, 0x9e3779b1) ^ Math.imul(this.runs++, 0x85ebca6b));
     const plan = this.#plan(random), input = inputOf(plan), features: string[] = [];
     for (const target of this.#targets) {
-      try {
-        features.push(...await check(input, target));
-      } catch (error) {
-        return { target, input, error: error instanceof Error ? error : new Error(String(error)) };
-      }
+      const finding = await findingIn(input, target, features);
+      if (finding) return finding;
     }
     if (!this.#seen.add(features)) return;
     if (this.#pool.length < KEPT) this.#pool.push(plan);

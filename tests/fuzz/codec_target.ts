@@ -13,8 +13,8 @@ import { type Features, normalised } from "./features.ts";
 import { type Input, streamsOf } from "./input.ts";
 import { bytesOf } from "./tree.ts";
 
-/** The limit of a packet in the tests, in bytes. */
-export const LARGEST = 100_000;
+/** The limit of a packet, in bytes. */
+const LIMIT = 100_000;
 
 /** What a stream of bytes says. */
 export interface Reading {
@@ -31,28 +31,35 @@ const shared = new Decoder();
 
 /** Reads a stream, as the broker does; the packets are what matters of them. */
 export function read(stream: Iterable<Uint8Array>, limit: number, decoder: Decoder = shared): Reading {
-  const frames = new FrameReader(limit), packets: WritablePacket[] = [], headers: [number, number][] = [];
-  let level: ProtocolLevel = 4, received = 0;
+  const packets: WritablePacket[] = [], headers: [number, number][] = [];
+  let level: ProtocolLevel = 4;
   try {
-    for (const piece of stream) {
-      for (let rest = piece; rest.length > 0;) {
-        const space = frames.space(), count = Math.min(space.length, rest.length);
-        requireModesty(space, received);
-        space.set(rest.subarray(0, count));
-        frames.received(count);
-        received += count;
-        rest = rest.subarray(count);
-        for (let frame = frames.next(); frame; frame = frames.next()) {
-          if (packets.length === 0) level = connectLevel(frame) ?? level;
-          packets.push(essence(requireLean(decoder.decode(frame, level), frame)));
-          headers.push([frame.bytes[frame.start]!, frame.end - frame.body]);
-        }
-      }
+    for (const frame of framesOf(stream, limit)) {
+      if (packets.length === 0) level = connectLevel(frame) ?? level;
+      packets.push(essence(requireLean(decoder.decode(frame, level), frame)));
+      headers.push([frame.bytes[frame.start]!, frame.end - frame.body]);
     }
   } catch (error) {
     return { level, packets, headers, fault: faultOf(error) };
   }
   return { level, packets, headers, fault: undefined };
+}
+
+/** The frames of a stream; each is good until the next one. */
+function* framesOf(stream: Iterable<Uint8Array>, limit: number): Generator<Frame, void, undefined> {
+  const frames = new FrameReader(limit);
+  let received = 0;
+  for (const piece of stream) {
+    for (let rest = piece; rest.length > 0;) {
+      const space = frames.space(), count = Math.min(space.length, rest.length);
+      requireModesty(space, received);
+      space.set(rest.subarray(0, count));
+      frames.received(count);
+      received += count;
+      rest = rest.subarray(count);
+      for (let frame = frames.next(); frame; frame = frames.next()) yield frame;
+    }
+  }
 }
 
 function faultOf(error: unknown): Reading["fault"] {
@@ -117,10 +124,10 @@ const SHORT = 5000;
 export function checkCodec(input: Input): Features {
   const features: string[] = [];
   for (const stream of streamsOf(input).values()) {
-    const whole = Buffer.concat(stream), reading = read(stream, LARGEST);
-    assertEquals(read([whole], LARGEST), reading, "In one piece it reads differently");
+    const whole = Buffer.concat(stream), reading = read(stream, LIMIT);
+    assertEquals(read([whole], LIMIT), reading, "In one piece it reads differently");
     const sizes = whole.length < SHORT ? [1] : [997, 1, 64];
-    assertEquals(read(pieces(whole, sizes), LARGEST, new Decoder()), reading, "In small pieces it reads differently");
+    assertEquals(read(pieces(whole, sizes), LIMIT, new Decoder()), reading, "In small pieces it reads differently");
     for (const [i, packet] of reading.packets.entries()) {
       requireRoundTrip(packet, reading.headers[i]!, reading.level);
       features.push(describe(packet, reading.level));

@@ -77,7 +77,13 @@ function numberOf(name: string, text: string | undefined, otherwise: number): nu
 }
 
 async function main(args: readonly string[]): Promise<boolean> {
-  const flags = parseArgs([...args], { string: ["seconds", "runs", "seed", "target"], boolean: ["help"] });
+  const flags = parseArgs([...args], {
+    string: ["seconds", "runs", "seed", "target"],
+    boolean: ["help"],
+    unknown: (arg) => {
+      if (arg.startsWith("-")) throw new RangeError(`Unknown argument "${arg}": --help lists what there is`);
+    },
+  });
   const chosen = targets.filter((target) => flags.target === undefined || flags.target === target);
   if (flags.help || chosen.length === 0) {
     console.log(HELP);
@@ -86,8 +92,8 @@ async function main(args: readonly string[]): Promise<boolean> {
   if (flags._.length > 0) return await replay(flags._.map(String), chosen);
   const seed = numberOf("seed", flags.seed, crypto.getRandomValues(new Uint32Array(1))[0]!);
   console.log(`Seed ${seed}: --seed ${seed} repeats these runs`);
-  const runs = numberOf("runs", flags.runs, Infinity),
-    seconds = numberOf("seconds", flags.seconds, flags.runs ? Infinity : 60);
+  const runs = numberOf("runs", flags.runs, Infinity);
+  const seconds = numberOf("seconds", flags.seconds, flags.runs ? Infinity : 60);
   return await search(new Campaign(seed, chosen), seconds, runs);
 }
 

@@ -8,36 +8,7 @@ import { type Branch, branch, bytesOf, copyOf, isLeaf, type Leaf, leaf, type Nod
 const badTexts = ["c080", "eda080", "f4908080", "e282", "ff", "00", "6100", "2b", "23", "612f23", "2b61", "efbbbf"];
 
 /** The identifiers of properties, of clients and of servers, and some that there are not. */
-const propertyIds = [
-  0,
-  1,
-  2,
-  3,
-  8,
-  9,
-  11,
-  17,
-  18,
-  19,
-  21,
-  22,
-  23,
-  24,
-  25,
-  26,
-  28,
-  31,
-  33,
-  34,
-  35,
-  36,
-  38,
-  39,
-  40,
-  42,
-  127,
-  128,
-];
+const propertyIds = [...Buffer.from("0001020308090b111213151617181a191c1f2122232426272a28297f80", "hex")];
 
 const edges = [0, 1, 2, 3, 4, 5, 0x10, 0x7f, 0x80, 0xfe, 0xff];
 

@@ -17,6 +17,9 @@ const HELP = `Usage: deno task soak [options]
 /** How many clients there are at a time, about. */
 const WORKERS = 20;
 
+/** Seconds until everything is forgotten: sessions, and clients that were silent for too long. */
+const PAUSE = EXPIRY + 1.5;
+
 /** Bytes that may be left for each packet that clients send, and what caches may hold more at the end than at the beginning. */
 const PERMITTED = 0.5, CACHES = 1_500_000;
 
@@ -52,9 +55,6 @@ export function durationOf(minutes: number): Duration {
   return { rounds, seconds: Math.max(1, minutes * 60 / rounds - PAUSE) };
 }
 
-/** Seconds until everything is forgotten: sessions, and clients that were silent for too long. */
-const PAUSE = EXPIRY + 1.5;
-
 /** Soaks a broker. @param tell hears of each round */
 export async function soak(
   { rounds, seconds }: Duration,
@@ -62,10 +62,8 @@ export async function soak(
   tell: (line: string) => void,
 ): Promise<Outcome> {
   await using process = denoRun("--allow-net", "--v8-flags=--expose-gc", "tests/soak/broker.ts");
-  const port = Number(await process.output.take()),
-    churn = new Churn(port, new Random(seed)),
-    start = performance.now();
-  const found: Round[] = [];
+  const port = Number(await process.output.take()), churn = new Churn(port, new Random(seed));
+  const start = performance.now(), found: Round[] = [];
   for (let i = 0; i < rounds; i++) {
     const end = performance.now() + seconds * 1000, isOver = () => performance.now() > end;
     await Promise.all(Array.from({ length: WORKERS }, () => churn.run(isOver)));
@@ -131,11 +129,19 @@ function lineOf({ operations, connections, usage: { heap, external, rss } }: Rou
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  const flags = parseArgs([...args], { string: ["minutes", "seed"], boolean: ["help"] });
+  const flags = parseArgs([...args], {
+    string: ["minutes", "seed"],
+    boolean: ["help"],
+    unknown: (arg) => {
+      throw new RangeError(`Unknown argument "${arg}": --help lists what there is`);
+    },
+  });
   if (flags.help) return console.log(HELP);
-  const seed = Number(flags.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+  const minutes = Number(flags.minutes ?? 60),
+    seed = Number(flags.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+  if (!(minutes >= 0)) throw new RangeError(`--minutes is "${flags.minutes}", not a number from 0 on`);
   console.log(`Seed ${seed}`);
-  const outcome = await soak(durationOf(Number(flags.minutes ?? 60)), seed, console.log);
+  const outcome = await soak(durationOf(minutes), seed, console.log);
   console.log(summary(outcome));
   requireFlat(outcome);
 }
