@@ -66,7 +66,8 @@ function requirePublic(algorithms: readonly string[]): void {
   if (secret) throw new TypeError(`Algorithm "${secret}" needs a shared secret, not a set of public keys`);
 }
 
-type Key = CryptoKey | Uint8Array;
+/** As jose has it: its types of keys depend on whether those of Node.js are there. */
+type Key = Awaited<ReturnType<typeof importJWK>>;
 
 /** The key for an algorithm, which must be one that can be used with it. */
 async function fitting(read: (algorithm: string) => Promise<Key>, algorithm: string): Promise<Key> {
