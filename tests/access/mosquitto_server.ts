@@ -1,6 +1,6 @@
 // The real broker of Mosquitto, which says what its files mean.
 import { TestClient } from "../support/client.ts";
-import { has, type Outcome, Process } from "../support/process.ts";
+import { has, Process } from "../support/process.ts";
 
 /** Where Debian keeps servers is not in everybody's path. */
 const path = "PATH=$PATH:/usr/sbin";
@@ -77,12 +77,6 @@ export class MosquittoServer implements AsyncDisposable {
     const client = await TestClient.tcp(this.port);
     await client.connect({ clientId, protocolVersion: 5, ...credentials });
     return client;
-  }
-
-  /** Ends it. */
-  end(): Promise<Outcome> {
-    this.#process.signal("SIGTERM");
-    return this.#process.outcome();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
