@@ -73,6 +73,12 @@ Deno.test("A password is changed in its place, and all else stays as it was", as
   assertEquals([await folder.lets("bob", "new one"), await folder.lets("bob", "two")], [true, false]);
 });
 
+Deno.test("A user that has several lines has one then, where the first was", async () => {
+  using folder = new Folder(`${bob}\n${alice}\n${bob}\n`);
+  assertEquals(await folder.passwd("-I 30 -b FILE bob x"), success('Changed the password of user "bob"'));
+  assertMatch(folder.text, /^bob:\$7\$30\$\S+\nalice:\S+\n$/);
+});
+
 Deno.test("A user is added at the end, also where the last line has none; --iterations says how much work a hash is", async () => {
   using folder = new Folder(alice);
   assertEquals(await folder.passwd("-I 77 -b FILE bob -x"), success('Added user "bob"'));
