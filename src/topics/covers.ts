@@ -9,7 +9,8 @@ export type Filter = string | readonly string[];
 export function covers(wide: Filter, filter: Filter): boolean {
   const outer = levelsOf(wide), inner = levelsOf(filter);
   if (!sameRoot(outer[0], inner[0])) return false;
-  for (const [i, level] of outer.entries()) {
+  for (let i = 0; i < outer.length; i++) {
+    const level = outer[i];
     if (level === "#") return true; // also the parent: "a/#" covers "a"
     if (i >= inner.length || inner[i] === "#" || level !== "+" && level !== inner[i]) return false;
   }
