@@ -41,7 +41,7 @@ const TRUSTED = 10_000;
  * After too many wrong passwords the next try has to wait, for a second first and for a minute at most: until then it is
  * refused unheard, with "connection-rate-exceeded". That goes by the user and by the address (of IPv6, the network of 64
  * bits). A user who has been in from the same address has failures of its own there, so that nobody can lock it out by
- * guessing from elsewhere. A failure is forgotten after ten minutes.
+ * guessing from elsewhere. A failure is forgotten after ten minutes. Replacing the file ends no connection.
  *
  * @param file the content of the file, or its lines
  * @throws {SyntaxError} where a line is faulty, with its number
