@@ -1,6 +1,6 @@
-// What the SQLite store writes in a commit. Deliveries lie in chunks: one row for all that one commit adds to one session, which is
-// deleted once nothing of it is left; until then, a row of `flow` says what has become of it. So a message that is acknowledged
-// after its turn costs its share of one insertion and one deletion. Nothing here changes what waits: a commit can fail.
+// What the SQLite store writes to its tables. Deliveries come here only at a checkpoint, and lie in chunks: one row for those that one
+// checkpoint finds in one session, which is deleted once nothing of it is left; until then, a row of `flow` says what has become of
+// it. Nothing here changes what waits: a commit can fail.
 import type { Message } from "../message.ts";
 import { RecordReader, RecordWriter } from "./record.ts";
 import { type Database, prepareAll, type Statement } from "./schema.ts";
@@ -24,7 +24,7 @@ const sql = {
   deleteWill: "DELETE FROM will WHERE session = ?",
   saveFlow: "INSERT OR REPLACE INTO flow VALUES (?, ?, ?)",
   deleteFlow: "DELETE FROM flow WHERE session = ?",
-  addChunk: "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+  addChunk: "INSERT INTO chunk VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
   sharedBetween: `SELECT messages FROM chunk
     WHERE session = ?1 AND last > ?2 AND last < ?3 AND first > ?2 AND messages IS NOT NULL`,
   deleteChunks: "DELETE FROM chunk WHERE session = ?1 AND last > ?2 AND last < ?3 AND first > ?2",
@@ -34,11 +34,11 @@ const sql = {
   addCopies: "INSERT INTO copies VALUES (?, ?)",
   takeCopies: "UPDATE copies SET count = count - ? WHERE message = ? RETURNING count",
   deleteCopies: "DELETE FROM copies WHERE message = ?",
-  retain: "INSERT OR REPLACE INTO retained VALUES (?, ?)",
+  retain: "INSERT INTO retained VALUES (NULL, ?, ?) ON CONFLICT (topic) DO UPDATE SET message = excluded.message",
   deleteRetained: "DELETE FROM retained WHERE topic = ?",
 } as const;
 
-/** What a commit has to write. */
+/** What a commit has to write, deliveries left out. */
 export interface Changes {
   readonly ended: readonly SessionRecord[];
   readonly changed: Iterable<SessionRecord>;
@@ -56,30 +56,37 @@ export class ChangeWriter {
   /** How many copies of which messages this commit deletes. */
   readonly #released = new Map<number, number>();
   #lastMessage: number;
-  #commit = 0;
+  #checkpoint = 0;
 
   constructor(database: Database) {
     this.#sql = prepareAll(database, sql);
     this.#lastMessage = Number(this.#sql.lastMessage.get()!.id);
   }
 
+  /** Writes all but deliveries. */
   write({ ended, changed, retained }: Changes): void {
-    this.#begin();
+    this.#clean();
     for (const session of ended) this.#deleteSession(session);
     for (const session of changed) this.#writeState(session);
-    for (const session of changed) this.#countCopies(session);
-    for (const session of changed) if (session.added.length > 0) this.#writeChunks(session);
-    for (const session of changed) this.#writeFlow(session);
-    for (const [message, count] of this.#released) this.#release(message, count);
     for (const [topic, body] of retained) {
       if (body) this.#sql.retain.run(topic, this.#messageOf(body));
       else this.#sql.deleteRetained.run(topic);
     }
+    this.#release();
+  }
+
+  /** Writes what has become of the deliveries of all sessions that have changed since the last checkpoint. */
+  checkpoint(sessions: Iterable<SessionRecord>): void {
+    this.#clean();
+    this.#checkpoint++;
+    for (const session of sessions) this.#countCopies(session);
+    for (const session of sessions) this.#writeChunks(session);
+    for (const session of sessions) this.#writeFlow(session);
+    this.#release();
   }
 
   /** A commit that failed may have left something behind. */
-  #begin(): void {
-    this.#commit++;
+  #clean(): void {
     this.#released.clear();
     for (const writer of [this.#data, this.#record]) writer.take();
   }
@@ -87,7 +94,7 @@ export class ChangeWriter {
   #deleteSession(session: SessionRecord): void {
     const { deleteSession, deleteSubscriptions, deleteWill, deleteFlow } = this.#sql;
     for (const statement of [deleteSession, deleteSubscriptions, deleteWill, deleteFlow]) statement.run(session.id);
-    this.#deleteChunks(session, 0, session.committed + 1);
+    this.#deleteChunks(session, 0, session.stored + 1);
   }
 
   #writeState({ id, state, subscriptions, will }: SessionRecord): void {
@@ -108,7 +115,7 @@ export class ChangeWriter {
   #countCopies(session: SessionRecord): void {
     for (const { sequence, body } of session.added) {
       if (session.packetId(sequence) === undefined) continue;
-      if (body.commit !== this.#commit) [body.commit, body.copies, body.id] = [this.#commit, 0, 0];
+      if (body.checkpoint !== this.#checkpoint) [body.checkpoint, body.copies, body.id] = [this.#checkpoint, 0, 0];
       body.copies++;
     }
   }
@@ -116,13 +123,12 @@ export class ChangeWriter {
   #writeChunks(session: SessionRecord): void {
     let chunk = new Chunk();
     for (const { sequence, body, terms } of session.added) {
-      const packetId = session.packetId(sequence);
-      if (packetId === undefined) continue;
+      if (session.packetId(sequence) === undefined) continue;
       if (chunk.count === 0) chunk.first = chunk.last = sequence;
       const id = this.#shared(body);
-      this.#data.delivery(sequence - chunk.last, packetId, terms, id > 0);
+      this.#data.delivery(sequence - chunk.last, terms, id > 0);
       if (id === 0) this.#data.message(body.message, body.acceptedAt);
-      chunk.add(sequence, packetId, id, body.message);
+      chunk.add(sequence, id, body.message);
       if (chunk.full || this.#data.length >= CHUNK.length) {
         this.#addChunk(session, chunk);
         chunk = new Chunk();
@@ -131,10 +137,10 @@ export class ChangeWriter {
     if (chunk.count > 0) this.#addChunk(session, chunk);
   }
 
-  #addChunk({ id }: SessionRecord, { first, last, count, bytes, sent, messages }: Chunk): void {
+  #addChunk({ id }: SessionRecord, { first, last, count, bytes, messages }: Chunk): void {
     if (messages.length > 0) this.#record.numbers(messages);
     const references = messages.length > 0 ? this.#record.take() : null;
-    this.#sql.addChunk.run(id, last, first, count, bytes, sent, references, this.#data.take());
+    this.#sql.addChunk.run(id, last, first, count, bytes, references, this.#data.take());
   }
 
   /** The row of a message that has one, for several sessions; otherwise 0. */
@@ -153,15 +159,16 @@ export class ChangeWriter {
   }
 
   #writeFlow(session: SessionRecord): void {
-    const { id, ended, committed, oldest, boundary, underWay, received, released } = session;
-    const over = oldest > committed;
-    if (ended.length > 0 && over) this.#deleteChunks(session, 0, committed + 1);
-    else if (ended.length > 0) {
-      for (const [after, before] of session.gaps()) this.#deleteChunks(session, after, before);
+    const { id, ended, stored, oldest, boundary, underWay, received, released } = session;
+    if (ended.length > 0) {
+      const gaps = oldest > stored ? [[0, stored + 1]] as const : session.gaps();
+      for (const [after, before] of gaps) this.#deleteChunks(session, after, before);
     }
-    if (!session.flowed && (over || ended.length === 0)) return;
-    for (const list of [underWay.keys(), underWay.values(), received, released]) this.#record.numbers(list);
-    this.#sql.saveFlow.run(id, boundary, this.#record.take());
+    if (!session.flowed) return;
+    if (session.lasting) {
+      for (const list of [underWay.keys(), underWay.values(), received, released]) this.#record.numbers(list);
+      this.#sql.saveFlow.run(id, boundary, this.#record.take());
+    } else if (session.flows) this.#sql.deleteFlow.run(id);
   }
 
   /** Deletes the chunks that lie between two numbers. */
@@ -174,10 +181,14 @@ export class ChangeWriter {
     this.#sql.deleteChunks.run(id, after, before);
   }
 
-  #release(message: number, count: number): void {
-    if (Number(this.#sql.takeCopies.get(count, message)!.count) > 0) return;
-    this.#sql.deleteCopies.run(message);
-    this.#sql.deleteMessage.run(message);
+  /** Deletes the messages that no delivery refers to any more. */
+  #release(): void {
+    const { takeCopies, deleteCopies, deleteMessage } = this.#sql;
+    for (const [message, count] of this.#released) {
+      if (Number(takeCopies.get(count, message)!.count) > 0) continue;
+      deleteCopies.run(message);
+      deleteMessage.run(message);
+    }
   }
 }
 
@@ -187,18 +198,16 @@ class Chunk {
   last = 0;
   count = 0;
   bytes = 0;
-  sent = 0;
   readonly messages: number[] = [];
 
   get full(): boolean {
     return this.count >= CHUNK.count || this.bytes >= CHUNK.bytes;
   }
 
-  add(sequence: number, packetId: number, id: number, message: Message): void {
+  add(sequence: number, id: number, message: Message): void {
     this.last = sequence;
     this.count++;
     this.bytes += messageSize(message, message.size);
-    if (packetId > 0) this.sent++;
     if (id > 0) this.messages.push(id);
   }
 }

@@ -1,5 +1,5 @@
-// Messages and deliveries as bytes, which is what lies in most rows of the SQLite store: a turn's deliveries for one session are one
-// chunk, in one row. Properties lie as they do in a PUBLISH. A change of this form is a new version of the file (schema.ts).
+// Messages and deliveries as bytes, which is what lies in most rows of the SQLite store. Properties lie as they do in a PUBLISH. Files
+// that were written once must stay readable: another form needs another version of the file (schema.ts).
 import { Buffer } from "node:buffer";
 import { type MessageProperties, propertiesLength, readProperties, writeProperties } from "../codec/properties.ts";
 import { Reader } from "../codec/reader.ts";
@@ -11,7 +11,7 @@ import { type DeliveryTerms, type StoredMessage, StoreError } from "./store.ts";
 const CLIENT = 8, PROPERTIES = 16, ACCEPTED_AT = 32;
 
 /** Bits of the first byte of a delivery, behind its QoS and RETAIN. */
-const IDENTIFIERS = 8, GROUP = 16, SENT = 32, SHARED = 64;
+const IDENTIFIERS = 8, GROUP = 16, ELSEWHERE = 32;
 
 /** The buffer's size at first, and that from which on it is given back after use, in bytes. */
 const START = 64 * 1024, LARGE = 1024 * 1024;
@@ -19,12 +19,11 @@ const START = 64 * 1024, LARGE = 1024 * 1024;
 /** No more than the bytes of numbers and flags of one message or delivery. */
 const FIXED = 64;
 
-/** A delivery as it lies in a chunk. */
+/** A delivery as it is written. */
 export interface DeliveryRecord {
   readonly sequence: number;
-  readonly packetId: number;
   readonly terms: DeliveryTerms;
-  /** Nothing where it lies in a row of its own, for many sessions. */
+  /** Nothing where it lies elsewhere, for several sessions. */
   readonly message: StoredMessage | undefined;
 }
 
@@ -61,15 +60,20 @@ export class RecordWriter {
     this.#at += size;
   }
 
-  /** The head of a delivery: `step` is what its number is greater by than that before. A message follows, unless that is shared. */
-  delivery(step: number, packetId: number, { qos, retain, identifiers, group }: DeliveryTerms, shared: boolean): void {
+  /** The head of a delivery: `step` is what its number is greater by than that before. Its message follows, unless it lies elsewhere. */
+  delivery(step: number, { qos, retain, identifiers, group }: DeliveryTerms, elsewhere: boolean): void {
     this.#reserve(FIXED);
     this.#bytes[this.#at++] = qos | (retain ? 4 : 0) | (identifiers ? IDENTIFIERS : 0) | (group ? GROUP : 0) |
-      (packetId > 0 ? SENT : 0) | (shared ? SHARED : 0);
+      (elsewhere ? ELSEWHERE : 0);
     this.#number(step);
-    if (packetId > 0) this.#number(packetId);
     if (identifiers) this.numbers(identifiers);
     if (group) this.#text(group.name);
+  }
+
+  /** A whole number from 0 on. */
+  number(value: number): void {
+    this.#reserve(FIXED);
+    this.#number(value);
   }
 
   /** A list of numbers: packet identifiers mostly, which come in runs of ascending ones. */
@@ -153,27 +157,26 @@ export class RecordReader {
 
   /** @param before the number of the delivery before */
   delivery(before: number): DeliveryRecord {
-    const flags = this.#bytes[this.#take(1)]!, sequence = before + this.#number();
-    const packetId = flags & SENT ? this.#number() : 0;
+    const flags = this.#bytes[this.#take(1)]!, sequence = before + this.number();
     const terms = {
       qos: (flags & 3) as QoS,
       retain: (flags & 4) > 0,
       identifiers: flags & IDENTIFIERS ? this.numbers() : undefined,
       group: flags & GROUP ? { name: this.#text() } : undefined,
     };
-    return { sequence, packetId, terms, message: flags & SHARED ? undefined : this.message() };
+    return { sequence, terms, message: flags & ELSEWHERE ? undefined : this.message() };
   }
 
   numbers(): number[] {
     const values: number[] = [];
-    for (let head = this.#number(); head > 0; head = this.#number()) {
+    for (let head = this.number(); head > 0; head = this.number()) {
       const count = Math.floor(head / 2), step = head % 2;
-      for (let i = 0, first = this.#number(); i < count; i++) values.push(first + i * step);
+      for (let i = 0, first = this.number(); i < count; i++) values.push(first + i * step);
     }
     return values;
   }
 
-  #number(): number {
+  number(): number {
     let value = 0, byte;
     for (let factor = 1;; factor *= 0x80) {
       byte = this.#bytes[this.#take(1)]!;
@@ -183,12 +186,12 @@ export class RecordReader {
   }
 
   #text(): string {
-    const length = this.#number(), start = this.#take(length);
+    const length = this.number(), start = this.#take(length);
     return this.#bytes.toString("utf8", start, start + length);
   }
 
   #part(): Buffer {
-    const length = this.#number(), start = this.#take(length);
+    const length = this.number(), start = this.#take(length);
     return this.#bytes.subarray(start, start + length);
   }
 

@@ -1,9 +1,10 @@
 // The store over SQLite. A change is a note in memory until the commit, which writes what is left of the notes: in a busy broker, much
 // has been undone by then. Of a session's deliveries, only those are known here that are under way, or wait for a commit.
 import type { Message } from "../message.ts";
+import { ChangeLog, type LoggedChanges } from "./change_log.ts";
 import { ChangeWriter } from "./change_writer.ts";
 import type { Database } from "./schema.ts";
-import { type Body, SessionRecord } from "./session_record.ts";
+import { type Body, newBody, SessionRecord } from "./session_record.ts";
 import {
   type DeliveryTerms,
   sequenceError,
@@ -34,8 +35,12 @@ export class RowStore implements Store {
   readonly #file: StoreFile;
   readonly #rows: StoredRows;
   readonly #writer: ChangeWriter;
+  readonly #log: ChangeLog;
   readonly #sessions = new Map<string, SessionRecord>();
   #lastSession = 0;
+
+  /** Sessions whose deliveries have changed since the last checkpoint. */
+  readonly #touched = new Set<SessionRecord>();
 
   // What waits for a commit.
   #ended: SessionRecord[] = [];
@@ -45,11 +50,34 @@ export class RowStore implements Store {
   #pending = 0;
   #urgent = false;
 
-  constructor(file: StoreFile) {
+  /** @param longestLog in bytes: as much is held in memory, too, and moved to the tables in one go */
+  constructor(file: StoreFile, longestLog: number = 1024 * 1024) {
     this.#file = file;
-    this.#rows = new StoredRows(file.database);
-    this.#writer = new ChangeWriter(file.database);
-    for (const session of this.#rows.records()) this.#remember(session);
+    const { database } = file;
+    [this.#rows, this.#writer, this.#log] = file.attempt(() => [
+      new StoredRows(database),
+      new ChangeWriter(database),
+      new ChangeLog(database, longestLog),
+    ]);
+    for (const session of file.attempt(() => this.#rows.records())) this.#remember(session);
+    this.#repeat(file.attempt(() => [...this.#log.changes()]));
+  }
+
+  /** Moves the log to the tables: a session that is created later may get the number of one that is still in the log. */
+  #repeat(log: readonly LoggedChanges[]): void {
+    if (log.length === 0) return;
+    const sessions = new Map(Array.from(this.#sessions.values(), (session) => [session.id, session]));
+    for (const { session: id, added, sent, packetIds, ended, exchanges } of log) {
+      const session = sessions.get(id);
+      if (!session) continue;
+      for (const set of [this.#changed, this.#touched]) set.add(session);
+      for (const delivery of added) session.add(delivery);
+      sent.forEach((sequence, i) => this.#send(session, sequence, packetIds[i]!));
+      for (const sequence of ended) this.#end(session, sequence);
+      if (exchanges) session.exchange(exchanges.received, exchanges.released);
+    }
+    this.#file.transaction(() => this.#checkpoint());
+    this.#settle(true);
   }
 
   *sessions(): Generator<StoredSession, void, undefined> {
@@ -60,11 +88,11 @@ export class RowStore implements Store {
   }
 
   *retained(): Generator<StoredMessage, void, undefined> {
-    for (let topic = "";;) {
-      const messages = this.#file.attempt(() => this.#rows.retained(topic)), last = messages.at(-1);
+    for (let after = 0;;) {
+      const page = this.#file.attempt(() => this.#rows.retained(after)), last = page.at(-1);
       if (!last) return;
-      yield* messages;
-      topic = last.topic;
+      for (const { message } of page) yield message;
+      after = last.id;
     }
   }
 
@@ -82,9 +110,9 @@ export class RowStore implements Store {
     }
   }
 
-  /** What comes next behind a number: from disk, and, where that has no more, what waits for a commit. */
-  #page({ id, committed, added }: SessionRecord, after: number): StoredDelivery[] {
-    if (after < committed) {
+  /** What comes next behind a number: from disk, and, where that has no more, what is not in chunks yet. */
+  #page({ id, stored, added }: SessionRecord, after: number): StoredDelivery[] {
+    if (after < stored) {
       const page = this.#file.attempt(() => this.#rows.deliveries(id, after));
       if (page.length > 0) return page;
     }
@@ -105,6 +133,7 @@ export class RowStore implements Store {
     this.#note(session);
     this.#sessions.delete(clientId);
     this.#changed.delete(session);
+    this.#touched.delete(session);
     this.#ended.push(session);
   }
 
@@ -127,31 +156,36 @@ export class RowStore implements Store {
   addDelivery(clientId: string, sequence: number, message: Message, acceptedAt: number, terms: DeliveryTerms): void {
     const session = this.#session(clientId);
     if (sequence <= session.last) throw sequenceError(clientId, sequence, session.last);
-    if (this.#body?.message !== message) {
-      this.#body = { message: message.settle(), acceptedAt, commit: 0, copies: 0, id: 0 };
-    }
-    session.added.push({ sequence, body: this.#body!, terms });
-    session.last = sequence;
-    this.#note(session);
+    if (this.#body?.message !== message) this.#body = newBody(message.settle(), acceptedAt);
+    session.add({ sequence, body: this.#body!, terms });
+    this.#noteDelivery(session);
   }
 
   sent(clientId: string, sequence: number, packetId: number): void {
-    const session = this.#change(clientId);
-    if (!session.has(sequence)) return;
-    this.#reach(session, sequence);
-    session.sent(sequence, packetId);
+    const session = this.#session(clientId);
+    this.#noteDelivery(session);
+    if (session.has(sequence)) this.#send(session, sequence, packetId);
   }
 
   deleteDelivery(clientId: string, sequence: number): void {
-    const session = this.#change(clientId, false);
-    if (!session.has(sequence)) return;
+    const session = this.#session(clientId);
+    this.#noteDelivery(session, false);
+    if (session.has(sequence)) this.#end(session, sequence);
+  }
+
+  #send(session: SessionRecord, sequence: number, packetId: number): void {
+    this.#reach(session, sequence);
+    session.send(sequence, packetId);
+  }
+
+  #end(session: SessionRecord, sequence: number): void {
     this.#reach(session, sequence);
     session.end(sequence);
   }
 
   /** Moves the boundary behind a delivery. Most are the next one, and those before it need not be looked for. */
   #reach(session: SessionRecord, sequence: number): void {
-    const { id, boundary, committed } = session, last = Math.min(sequence - 1, committed);
+    const { id, boundary, stored } = session, last = Math.min(sequence - 1, stored);
     if (boundary <= last) {
       const passed = this.#file.attempt(() => [...this.#rows.between(id, boundary - 1, last)]);
       for (const { sequence } of passed) session.pass(sequence);
@@ -160,19 +194,19 @@ export class RowStore implements Store {
   }
 
   addReceived(clientId: string, packetId: number): void {
-    this.#flow(clientId).received.add(packetId);
+    this.#exchange(clientId).received.add(packetId);
   }
 
   deleteReceived(clientId: string, packetId: number): void {
-    this.#flow(clientId).received.delete(packetId);
+    this.#exchange(clientId).received.delete(packetId);
   }
 
   addReleased(clientId: string, packetId: number): void {
-    this.#flow(clientId).released.add(packetId);
+    this.#exchange(clientId).released.add(packetId);
   }
 
   deleteReleased(clientId: string, packetId: number): void {
-    this.#flow(clientId, false).released.delete(packetId);
+    this.#exchange(clientId, false).released.delete(packetId);
   }
 
   retain(message: Message, acceptedAt: number): void {
@@ -195,9 +229,28 @@ export class RowStore implements Store {
 
   commit(): void {
     if (this.#pending === 0) return;
-    const changes = { ended: this.#ended, changed: this.#changed, retained: this.#retained };
-    this.#file.transaction(() => this.#writer.write(changes));
-    for (const session of this.#changed) session.settle();
+    const changed = this.#changed;
+    let moved = false;
+    for (const session of changed) session.dropOver();
+    this.#file.transaction(() => {
+      this.#writer.write({ ended: this.#ended, changed, retained: this.#retained });
+      moved = !this.#log.append(changed);
+      if (moved) this.#checkpoint();
+    });
+    this.#settle(moved);
+  }
+
+  #checkpoint(): void {
+    this.#writer.checkpoint(this.#touched);
+    this.#log.clear();
+  }
+
+  /** What waited is committed, and, where a checkpoint has moved them, all deliveries lie in chunks. */
+  #settle(moved: boolean): void {
+    for (const session of this.#changed) session.commit();
+    for (const session of moved ? this.#touched : []) session.checkpoint();
+    if (moved) this.#touched.clear();
+    this.#log.commit();
     this.#ended = [];
     this.#changed.clear();
     this.#retained.clear();
@@ -226,16 +279,22 @@ export class RowStore implements Store {
     return session;
   }
 
-  #change(clientId: string, urgent = true): SessionRecord {
+  #change(clientId: string): SessionRecord {
     const session = this.#session(clientId);
-    this.#note(session, urgent);
+    this.#note(session);
     return session;
   }
 
-  #flow(clientId: string, urgent = true): SessionRecord {
-    const session = this.#change(clientId, urgent);
-    session.flowed = true;
+  #exchange(clientId: string, urgent = true): SessionRecord {
+    const session = this.#session(clientId);
+    this.#noteDelivery(session, urgent);
+    session.exchanged();
     return session;
+  }
+
+  #noteDelivery(session: SessionRecord, urgent = true): void {
+    this.#touched.add(session);
+    this.#note(session, urgent);
   }
 
   #note(session?: SessionRecord, urgent = true): void {

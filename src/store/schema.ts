@@ -50,22 +50,29 @@ export const migrations: readonly string[] = [
     message BLOB NOT NULL
   ) STRICT;
 
-  -- The deliveries that one commit added to one session, from the first number to the last one. In sent is how many of them had a
-  -- packet identifier then; in messages are the rows of message that they refer to, in order; the other messages are in data.
+  -- What has happened to deliveries since the last checkpoint, one row for each commit: the messages, and the changes by session.
+  CREATE TABLE log (
+    id INTEGER PRIMARY KEY,
+    messages BLOB NOT NULL,
+    changes BLOB NOT NULL
+  ) STRICT;
+
+  -- The deliveries that one checkpoint found in one session, from the first number to the last one. In messages are the rows of
+  -- message that they refer to, in order; all other messages are in data.
   CREATE TABLE chunk (
+    id INTEGER PRIMARY KEY,
     session INTEGER NOT NULL,
     last INTEGER NOT NULL,
     first INTEGER NOT NULL,
     count INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
-    sent INTEGER NOT NULL,
     messages BLOB,
-    data BLOB NOT NULL,
-    PRIMARY KEY (session, last)
-  ) STRICT, WITHOUT ROWID;
+    data BLOB NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX chunk_order ON chunk (session, last, first, count, bytes);
 
   -- What has become of the deliveries before the boundary: data lists those that are left, their packet identifiers, and then the
-  -- identifiers of QoS 2 that were received and released. Those at the boundary and behind are as their chunks say.
+  -- identifiers of QoS 2 that were received and released. Those at the boundary and behind are all left, and have not been sent.
   CREATE TABLE flow (
     session INTEGER PRIMARY KEY,
     boundary INTEGER NOT NULL,
@@ -76,7 +83,7 @@ export const migrations: readonly string[] = [
   CREATE TABLE message (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
   CREATE TABLE copies (message INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
 
-  CREATE TABLE retained (topic TEXT PRIMARY KEY, message BLOB NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE retained (id INTEGER PRIMARY KEY, topic TEXT NOT NULL UNIQUE, message BLOB NOT NULL) STRICT;
   `,
 ];
 

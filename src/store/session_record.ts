@@ -1,5 +1,5 @@
-// What the SQLite store knows of a session while it is open: which deliveries are under way, and the changes that wait for a commit.
-// It does not know what waits in the session's queue, which may be long: that is on disk only.
+// What the SQLite store knows of a session while it is open: which deliveries are under way, and what has changed since the last
+// commit and since the last checkpoint. It does not know what waits in the session's queue, which may be long: that is on disk only.
 import type { Message } from "../message.ts";
 import type { DeliveryTerms, SessionState, SubscriptionTerms, WillTerms } from "./store.ts";
 
@@ -7,23 +7,25 @@ import type { DeliveryTerms, SessionState, SubscriptionTerms, WillTerms } from "
 export interface Body {
   readonly message: Message;
   readonly acceptedAt: number;
-  /** In how many deliveries the commit of this number writes it, and as which row, where it has one. */
-  commit: number;
+  /** Which row of the log it was written to last, and as the how manieth message there. */
+  row: number;
+  index: number;
+  /** Which checkpoint has counted it last, in how many deliveries, and the row that it was written to, if it has one. */
+  checkpoint: number;
   copies: number;
   id: number;
 }
 
-/** A delivery that waits for a commit. */
+/** A message that has not been written yet. */
+export function newBody(message: Message, acceptedAt: number): Body {
+  return { message, acceptedAt, row: 0, index: 0, checkpoint: 0, copies: 0, id: 0 };
+}
+
+/** A delivery that is not in a chunk yet. */
 export interface AddedDelivery {
   readonly sequence: number;
   readonly body: Body;
   readonly terms: DeliveryTerms;
-}
-
-/** A will that waits for a commit. */
-export interface AddedWill {
-  readonly message: Message;
-  readonly terms: WillTerms;
 }
 
 /** The state of one session. */
@@ -31,28 +33,38 @@ export class SessionRecord {
   /** What its rows are found by. */
   readonly id: number;
   readonly clientId: string;
-  /** The greatest number of a delivery. */
+  /** The greatest number of a delivery, of one that is committed, and of one that lies in a chunk. */
   last = 0;
-  /** The same for those that are committed. */
   committed = 0;
+  stored = 0;
   /** Deliveries from this number on are all left, and have not been sent. */
   boundary = 1;
   /** Packet identifiers of those before it that are left, in order of their numbers; 0 for one that has not been sent. */
   readonly underWay = new Map<number, number>();
-  /** Whether some of what is committed may refer to rows for many sessions. */
-  shares = false;
-
-  // What waits for a commit.
-  state: SessionState | undefined;
-  will: AddedWill | "none" | undefined;
-  subscriptions: Map<string, SubscriptionTerms | undefined> | undefined;
-  added: AddedDelivery[] = [];
-  /** Committed deliveries that are over. */
-  ended: number[] = [];
-  /** Whether the packet identifiers of committed deliveries, or of QoS 2, have changed. */
-  flowed = false;
   readonly received = new Set<number>();
   readonly released = new Set<number>();
+  /** Whether it has chunks that refer to rows of messages, or may have; and whether it has a row of `flow`. */
+  shares = false;
+  flows = false;
+
+  // Since the last commit.
+  state: SessionState | undefined;
+  will: { readonly message: Message; readonly terms: WillTerms } | "none" | undefined;
+  subscriptions: Map<string, SubscriptionTerms | undefined> | undefined;
+  /** Where those begin among `added` that are not committed. */
+  fresh = 0;
+  sentNow: number[] = [];
+  /** Deliveries that were committed before, and are over. */
+  endedNow: number[] = [];
+  /** Whether identifiers of QoS 2 have come or gone. */
+  exchangedNow = false;
+
+  // Since the last checkpoint.
+  added: AddedDelivery[] = [];
+  /** Deliveries in chunks that are over. */
+  ended: number[] = [];
+  /** Whether the row of `flow` is out of date. */
+  flowed = false;
 
   constructor(id: number, clientId: string) {
     this.id = id;
@@ -74,14 +86,21 @@ export class SessionRecord {
     return this.underWay.keys().next().value ?? this.boundary;
   }
 
-  /** The boundary moves behind a delivery, which is left and has not been sent. */
+  /** Adds a delivery behind all others. */
+  add(delivery: AddedDelivery): void {
+    this.added.push(delivery);
+    this.last = delivery.sequence;
+  }
+
+  /** Moves the boundary behind a delivery, which is left and has not been sent. */
   pass(sequence: number): void {
     if (sequence < this.boundary) return;
     this.underWay.set(sequence, 0);
     this.boundary = sequence + 1;
+    this.flowed = true;
   }
 
-  /** The boundary moves up to a delivery and behind it, past all that were added meanwhile. */
+  /** Moves the boundary up to a delivery and behind it, past all before it that are not in chunks yet. */
   reach(sequence: number): void {
     if (sequence > this.boundary) {
       for (const { sequence: passed } of this.added) if (passed < sequence) this.pass(passed);
@@ -90,15 +109,41 @@ export class SessionRecord {
   }
 
   /** A delivery before the boundary has got its packet identifier. */
-  sent(sequence: number, packetId: number): void {
+  send(sequence: number, packetId: number): void {
     this.underWay.set(sequence, packetId);
-    if (sequence <= this.committed) this.flowed = true;
+    this.sentNow.push(sequence);
+    this.flowed = true;
   }
 
   /** A delivery before the boundary is over. */
   end(sequence: number): void {
     this.underWay.delete(sequence);
-    if (sequence <= this.committed) this.ended.push(sequence);
+    if (sequence <= this.committed) this.endedNow.push(sequence);
+    if (sequence <= this.stored) this.ended.push(sequence);
+    this.flowed = true;
+  }
+
+  /** Identifiers of QoS 2 come or go. */
+  exchanged(): void {
+    this.exchangedNow = this.flowed = true;
+  }
+
+  /** Replaces all identifiers of QoS 2. */
+  exchange(received: readonly number[], released: readonly number[]): void {
+    for (const set of [this.received, this.released]) set.clear();
+    for (const packetId of received) this.received.add(packetId);
+    for (const packetId of released) this.released.add(packetId);
+    this.exchanged();
+  }
+
+  /** Forgets what was added since the last commit and is over already. */
+  dropOver(): void {
+    const { added } = this;
+    let end = this.fresh;
+    for (let i = end; i < added.length; i++) {
+      if (this.packetId(added[i]!.sequence) !== undefined) added[end++] = added[i]!;
+    }
+    added.length = end;
   }
 
   /**
@@ -117,13 +162,29 @@ export class SessionRecord {
     }
   }
 
-  /** Nothing waits any more: it is committed. */
-  settle(): void {
-    this.shares = this.oldest <= this.last && (this.shares || this.added.some(({ body }) => body.id > 0));
+  /** Everything is committed. */
+  commit(): void {
+    this.fresh = this.added.length;
     this.committed = this.last;
     this.state = this.will = this.subscriptions = undefined;
-    this.flowed = false;
+    if (this.sentNow.length > 0) this.sentNow = [];
+    if (this.endedNow.length > 0) this.endedNow = [];
+    this.exchangedNow = false;
+  }
+
+  /** Everything is committed, and lies in chunks. */
+  checkpoint(): void {
+    this.shares = this.oldest <= this.last && (this.shares || this.added.some(({ body }) => body.id > 0));
+    this.flows = this.flowed ? this.lasting : this.flows;
+    this.stored = this.last;
+    this.fresh = 0;
     if (this.added.length > 0) this.added = [];
     if (this.ended.length > 0) this.ended = [];
+    this.flowed = false;
+  }
+
+  /** Whether a row of `flow` has something to say. */
+  get lasting(): boolean {
+    return this.oldest <= this.last || this.received.size > 0 || this.released.size > 0;
   }
 }

@@ -50,10 +50,8 @@ const NOT_LOCKED = 3850;
 export function openStore(path: string, { durability = "full" }: SqliteOptions = {}): Store {
   const file = new SqliteFile(path);
   try {
-    return file.attempt(() => {
-      file.start(durability);
-      return new RowStore(file);
-    });
+    file.start(durability);
+    return new RowStore(file);
   } catch (error) {
     file.close();
     throw error;
@@ -73,12 +71,14 @@ export class SqliteFile implements StoreFile {
 
   /** Locks it, and brings it to this release's version. */
   start(durability: "full" | "normal"): void {
-    this.database.exec("PRAGMA locking_mode = EXCLUSIVE");
-    migrate(this.database);
-    this.database.exec(`
-      PRAGMA synchronous = ${durability};
-      PRAGMA journal_size_limit = ${LARGEST_LOG};
-      PRAGMA cache_size = ${-CACHE}`);
+    this.attempt(() => {
+      this.database.exec("PRAGMA locking_mode = EXCLUSIVE");
+      migrate(this.database);
+      this.database.exec(`
+        PRAGMA synchronous = ${durability};
+        PRAGMA journal_size_limit = ${LARGEST_LOG};
+        PRAGMA cache_size = ${-CACHE}`);
+    });
   }
 
   /** All that `write` does, or nothing of it. */

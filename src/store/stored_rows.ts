@@ -1,5 +1,6 @@
 // What the SQLite store reads: all sessions and retained messages when a broker starts, and at any time the queue of a session, in the
 // order of its key, a page at a time.
+import type { Message } from "../message.ts";
 import { type DeliveryRecord, RecordReader } from "./record.ts";
 import { type Database, prepareAll, type Statement } from "./schema.ts";
 import { SessionRecord } from "./session_record.ts";
@@ -12,27 +13,30 @@ import {
   type SubscriptionTerms,
 } from "./store.ts";
 
-/** The bounds of what is read at once: rows, and bytes of messages, of which the last row may bring more. */
+/** The bounds of what is read of a queue at once: chunks, and bytes of messages, of which the last chunk may bring more. */
 const PAGE = 16, PAGE_BYTES = 256 * 1024;
 
+/** How many retained messages are read at once. */
+const RETAINED_PAGE = 256;
+
 const sql = {
-  records: `SELECT session.id, client_id AS clientId, boundary, flow.data AS flow, max(chunk.last) AS last,
-      max(CASE WHEN chunk.first < ifnull(boundary, 1) OR chunk.sent > 0 THEN chunk.last END) AS touched,
-      max(chunk.messages IS NOT NULL) AS shares
-    FROM session LEFT JOIN flow ON flow.session = session.id LEFT JOIN chunk ON chunk.session = session.id
-    GROUP BY session.id ORDER BY session.id`,
+  records: `SELECT id, client_id AS clientId, boundary, data AS flow,
+      (SELECT max(last) FROM chunk WHERE chunk.session = session.id) AS last
+    FROM session LEFT JOIN flow ON flow.session = session.id ORDER BY id`,
   session: `SELECT expiry, disconnected_at AS disconnectedAt, delay, due_at AS dueAt, message
     FROM session LEFT JOIN will ON will.session = session.id WHERE session.id = ?`,
   subscriptions: `SELECT filter, qos, no_local AS noLocal, retain_as_published AS retainAsPublished, identifier
     FROM subscription WHERE session = ?`,
-  untouched: "SELECT total(count) AS count, total(bytes) AS bytes FROM chunk WHERE session = ? AND first >= ?",
+  sizes: `SELECT total(count) FILTER (WHERE first >= ?2) AS count, total(bytes) FILTER (WHERE first >= ?2) AS bytes,
+      max(last) FILTER (WHERE first < ?2) AS last
+    FROM chunk WHERE session = ?1`,
   chunks: `SELECT first, messages, data FROM chunk WHERE session = ?1 AND last > ?2 AND last <= (
       SELECT max(last) FROM (SELECT last, sum(bytes) OVER (ORDER BY last ROWS UNBOUNDED PRECEDING) - bytes AS before FROM (
         SELECT last, bytes FROM chunk WHERE session = ?1 AND last > ?2 ORDER BY last LIMIT ${PAGE}
       )) WHERE before < ${PAGE_BYTES}
     ) ORDER BY last`,
   message: "SELECT data FROM message WHERE id = ?",
-  retained: `SELECT message FROM retained WHERE topic > ? ORDER BY topic LIMIT ${PAGE}`,
+  retained: `SELECT id, message FROM retained WHERE id > ? ORDER BY id LIMIT ${RETAINED_PAGE}`,
 } as const;
 
 interface RecordRow {
@@ -41,9 +45,6 @@ interface RecordRow {
   readonly boundary: number | null;
   readonly flow: Uint8Array | null;
   readonly last: number | null;
-  /** The last number of the last chunk that `flow` says something of, or of which something was sent when it was written. */
-  readonly touched: number | null;
-  readonly shares: number | null;
 }
 
 interface SessionRow {
@@ -52,6 +53,13 @@ interface SessionRow {
   readonly delay: number | null;
   readonly dueAt: number | null;
   readonly message: Uint8Array | null;
+}
+
+interface SizesRow {
+  readonly count: number;
+  readonly bytes: number;
+  /** The last number of the last chunk that begins before the boundary. */
+  readonly last: number | null;
 }
 
 interface SubscriptionRow {
@@ -69,6 +77,7 @@ interface ChunkRow {
 }
 
 interface RetainedRow {
+  readonly id: number;
   readonly message: Uint8Array;
 }
 
@@ -82,28 +91,10 @@ export class StoredRows {
 
   /** What is to be known of each session while the store is open. */
   records(): SessionRecord[] {
-    return (this.#sql.records.all() as unknown as RecordRow[]).map((row) => this.#recordOf(row));
+    return (this.#sql.records.all() as unknown as RecordRow[]).map(recordOf);
   }
 
-  #recordOf({ id, clientId, boundary, flow, last, touched, shares }: RecordRow): SessionRecord {
-    const session = new SessionRecord(id, clientId), start = boundary ?? 1;
-    const reader = new RecordReader(flow ?? new Uint8Array(4)),
-      numbers = reader.numbers(),
-      packetIds = reader.numbers();
-    const left = new Map(numbers.map((sequence, i) => [sequence, packetIds[i]!]));
-    for (const packetId of reader.numbers()) session.received.add(packetId);
-    for (const packetId of reader.numbers()) session.released.add(packetId);
-    session.last = session.committed = Math.max(last ?? 0, start - 1);
-    session.boundary = Math.max(touched ?? 0, start - 1) + 1;
-    session.shares = shares === 1;
-    for (const { sequence, packetId } of this.between(id, 0, touched ?? 0)) {
-      const found = sequence < start ? left.get(sequence) : packetId;
-      if (found !== undefined) session.underWay.set(sequence, found);
-    }
-    return session;
-  }
-
-  /** Committed deliveries behind the number `after`, up to `last`, also those that are over. */
+  /** Deliveries in chunks behind the number `after`, up to `last`, also those that are over. */
   *between(id: number, after: number, last: number): Generator<StoredDelivery, void, undefined> {
     while (after < last) {
       const page = this.deliveries(id, after);
@@ -143,25 +134,30 @@ export class StoredRows {
     }]));
   }
 
-  /** Only what has been touched has to be looked at one by one. */
+  /** Only the chunks that begin before the boundary have to be looked into. */
   #sizeOf(session: SessionRecord): StoredSession["deliveries"] {
-    let { count, bytes } = this.#sql.untouched.get(session.id, session.boundary) as { count: number; bytes: number };
-    for (const { sequence, message } of this.between(session.id, 0, session.boundary - 1)) {
-      if (session.packetId(sequence) === undefined) continue;
+    const row = this.#sql.sizes.get(session.id, session.boundary) as unknown as SizesRow, { last } = row;
+    let { count, bytes } = row;
+    const add = (sequence: number, topic: Pick<Message, "topic" | "properties">, length: number) => {
+      if (session.packetId(sequence) === undefined) return;
       count++;
-      bytes += messageSize(message, message.payload.length);
+      bytes += messageSize(topic, length);
+    };
+    for (const { sequence, message } of this.between(session.id, 0, last ?? 0)) {
+      add(sequence, message, message.payload.length);
     }
+    for (const { sequence, body: { message } } of session.added) add(sequence, message, message.size);
     return { count, bytes };
   }
 
-  /** The next deliveries that are committed, behind the number `after`, also those that are over; none where none follow. */
+  /** The next deliveries in chunks behind the number `after`, also those that are over, as if not sent; none where none follow. */
   deliveries(id: number, after: number): StoredDelivery[] {
     const chunks = this.#sql.chunks.all(id, after) as unknown as ChunkRow[], deliveries: StoredDelivery[] = [];
     for (const { first, messages, data } of chunks) {
       const shared = messages ? new RecordReader(messages).numbers().values() : undefined;
-      for (const { sequence, packetId, terms, message } of deliveriesIn(data, first)) {
+      for (const { sequence, terms, message } of deliveriesIn(data, first)) {
         const found = message ?? this.#message(shared!.next().value!);
-        if (sequence > after) deliveries.push({ sequence, packetId, terms, message: found });
+        if (sequence > after) deliveries.push({ sequence, packetId: 0, terms, message: found });
       }
     }
     return deliveries;
@@ -173,11 +169,25 @@ export class StoredRows {
     return new RecordReader(row.data as Uint8Array).message();
   }
 
-  /** The next retained messages, in the order of their topics. */
-  retained(after: string): StoredMessage[] {
+  /** The next retained messages behind the row `after`; none where none follow. */
+  retained(after: number): { readonly id: number; readonly message: StoredMessage }[] {
     const rows = this.#sql.retained.all(after) as unknown as RetainedRow[];
-    return rows.map(({ message }) => new RecordReader(message).message());
+    return rows.map(({ id, message }) => ({ id, message: new RecordReader(message).message() }));
   }
+}
+
+function recordOf({ id, clientId, boundary, flow, last }: RecordRow): SessionRecord {
+  const session = new SessionRecord(id, clientId);
+  session.boundary = boundary ?? 1;
+  session.last = session.committed = session.stored = Math.max(last ?? 0, session.boundary - 1);
+  session.shares = last !== null;
+  session.flows = flow !== null;
+  if (!flow) return session;
+  const reader = new RecordReader(flow), left = reader.numbers(), packetIds = reader.numbers();
+  left.forEach((sequence, i) => session.underWay.set(sequence, packetIds[i]!));
+  session.exchange(reader.numbers(), reader.numbers());
+  session.flowed = session.exchangedNow = false;
+  return session;
 }
 
 function* deliveriesIn(data: Uint8Array, first: number): Generator<DeliveryRecord, void, undefined> {

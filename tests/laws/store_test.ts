@@ -112,43 +112,48 @@ const step = fc.oneof(
 Deno.test("Law: the store on disk holds what the one in memory does, whatever happens", () => {
   let crashes = 0, deliveries = 0;
   fc.assert(
-    fc.property(fc.array(step, { minLength: 20, maxLength: 80, size: "max" }), (steps) => {
-      using memory = new MemoryScene();
-      using disk = new SqliteScene();
-      const next = { memory: {} as Next, disk: {} as Next };
-      const restart = () => {
-        for (const id of clientIds) {
-          const sequences = [memory, disk].map(({ store }) => sessionOf(store, id).nextSequence);
-          next.memory[id] = next.disk[id] = Math.max(...sequences);
+    fc.property(
+      fc.constantFrom(0, 200, 100_000),
+      fc.array(step, { minLength: 20, maxLength: 80, size: "max" }),
+      (log, steps) => {
+        using memory = new MemoryScene();
+        using disk = new SqliteScene(log);
+        const next = { memory: {} as Next, disk: {} as Next };
+        const restart = () => {
+          for (const id of clientIds) {
+            const sequences = [memory, disk].map(({ store }) => sessionOf(store, id).nextSequence);
+            next.memory[id] = next.disk[id] = Math.max(...sequences);
+          }
+        };
+        for (const { store } of [memory, disk]) {
+          saveSessions(store, ...clientIds);
+          store.commit();
         }
-      };
-      for (const { store } of [memory, disk]) {
-        saveSessions(store, ...clientIds);
-        store.commit();
-      }
-      restart();
-      for (const { what, apply } of steps) {
-        for (const [scene, numbers] of [[memory, next.memory], [disk, next.disk]] as const) {
-          apply(scene.store, numbers);
-          if (what === "commit") scene.store.commit();
-          else if (what === "full disk") overflow(scene);
-          else if (what === "crash") scene.crash();
-        }
-        for (const id of clientIds) {
-          const found = deliveriesOf(disk.store, id);
-          assertEquals(found, deliveriesOf(memory.store, id));
-          deliveries += found.length;
-        }
-        if (what !== "crash") continue;
-        crashes++;
-        assertEquals(contentOf(disk.store), contentOf(memory.store));
         restart();
-      }
-      for (const id of clientIds) disk.store.deleteSession(id);
-      for (const topic of ["x", "y"]) disk.store.deleteRetained(topic);
-      disk.store.commit();
-      assertEquals(disk.rows, {}, "Something is left of what is over");
-    }),
+        for (const { what, apply } of steps) {
+          for (const [scene, numbers] of [[memory, next.memory], [disk, next.disk]] as const) {
+            apply(scene.store, numbers);
+            if (what === "commit") scene.store.commit();
+            else if (what === "full disk") overflow(scene);
+            else if (what === "crash") scene.crash();
+          }
+          for (const id of clientIds) {
+            const found = deliveriesOf(disk.store, id);
+            assertEquals(found, deliveriesOf(memory.store, id));
+            deliveries += found.length;
+          }
+          if (what !== "crash") continue;
+          crashes++;
+          assertEquals(contentOf(disk.store), contentOf(memory.store));
+          restart();
+        }
+        for (const id of clientIds) disk.store.deleteSession(id);
+        for (const topic of ["x", "y"]) disk.store.deleteRetained(topic);
+        disk.store.commit();
+        disk.crash();
+        assertEquals(disk.rows, {}, "Something is left of what is over");
+      },
+    ),
     { numRuns: 150 },
   );
   assert(crashes > 100 && deliveries > 10_000, `Only ${crashes} crashes and ${deliveries} deliveries`);

@@ -16,6 +16,7 @@ import {
 } from "../support/stores.ts";
 
 storeSuite("SQLite", () => new SqliteScene());
+storeSuite("SQLite without a log", () => new SqliteScene(0));
 
 /** Makes a file by SQL. */
 function makeDatabase(path: string, sql: string): void {
@@ -52,42 +53,63 @@ Deno.test("A store that was closed says so", () => {
   assertEquals(error.kind, "unavailable");
 });
 
-Deno.test("A message that goes to 1,000 sessions lies in the file once, until the last of them has taken it", () => {
-  using scene = new SqliteScene();
-  const clientIds = Array.from({ length: 1000 }, (_, i) => `client-${i}`),
-    message = messageOf("t", new Uint8Array(10_000));
-  saveSessions(scene.store, ...clientIds);
-  for (const clientId of clientIds) scene.store.addDelivery(clientId, 1, message, 1, atLeastOnce);
-  scene.store.commit();
-  assertEquals(scene.rows, { session: 1000, chunk: 1000, message: 1, copies: 1 });
-  const { pages } = scene.file.database.prepare(
-    "SELECT page_count * page_size AS pages FROM pragma_page_count, pragma_page_size",
-  ).get()!;
-  assertLess(Number(pages), 250_000);
-  for (const clientId of clientIds.slice(0, 998)) scene.store.deleteDelivery(clientId, 1);
-  scene.store.commit();
-  scene.crash();
-  assertEquals(scene.rows, { session: 1000, chunk: 2, message: 1, copies: 1 });
-  scene.store.deleteSession("client-998");
-  scene.store.deleteDelivery("client-999", 1);
-  scene.store.commit();
-  assertEquals(scene.rows, { session: 999 });
+Deno.test("A message that goes to 1,000 sessions is written once, until the last of them has taken it", () => {
+  for (const longestLog of [0, undefined]) {
+    using scene = new SqliteScene(longestLog);
+    const clientIds = Array.from({ length: 1000 }, (_, i) => `client-${i}`);
+    saveSessions(scene.store, ...clientIds);
+    scene.store.commit();
+    const size = Deno.statSync(`${scene.path}-wal`).size, message = messageOf("t", new Uint8Array(10_000));
+    for (const clientId of clientIds) scene.store.addDelivery(clientId, 1, message, 1, atLeastOnce);
+    scene.store.commit();
+    assertLess(Deno.statSync(`${scene.path}-wal`).size - size, 150_000);
+    scene.crash();
+    assertEquals(scene.rows, { session: 1000, chunk: 1000, message: 1, copies: 1 });
+    for (const clientId of clientIds.slice(0, 998)) scene.store.deleteDelivery(clientId, 1);
+    scene.store.commit();
+    scene.crash();
+    assertEquals(scene.rows, { session: 1000, chunk: 2, message: 1, copies: 1 });
+    scene.store.deleteSession("client-998");
+    scene.store.deleteDelivery("client-999", 1);
+    scene.store.commit();
+    scene.crash();
+    assertEquals(scene.rows, { session: 999 });
+  }
 });
 
-Deno.test("What a turn adds to a session is one row, and so is a retained message; nothing is left of what is over", () => {
+Deno.test("A turn's changes of deliveries are one row, and so is a retained message; nothing is left of what is over", () => {
   using scene = new SqliteScene();
-  saveSessions(scene.store, "a");
+  saveSessions(scene.store, "a", "b");
   for (let sequence = 1; sequence <= 200; sequence++) {
-    add(scene.store, sequence);
-    scene.store.sent("a", sequence, sequence);
+    for (const clientId of ["a", "b"]) {
+      scene.store.addDelivery(clientId, sequence, messageOf("t"), 1, atLeastOnce);
+      scene.store.sent(clientId, sequence, sequence);
+    }
     scene.store.retain(messageOf("t", String(sequence)), 1);
   }
   scene.store.commit();
-  assertEquals(scene.rows, { session: 1, chunk: 1, retained: 1 });
+  assertEquals(scene.rows, { session: 2, log: 1, retained: 1 });
+  scene.crash();
+  assertEquals(scene.rows, { session: 2, chunk: 2, flow: 2, retained: 1 });
   for (let sequence = 1; sequence <= 200; sequence++) scene.store.deleteDelivery("a", sequence);
   scene.store.deleteRetained("t");
   scene.store.commit();
-  assertEquals(scene.rows, { session: 1 });
+  scene.crash();
+  assertEquals(scene.rows, { session: 2, chunk: 1, flow: 1 });
+});
+
+Deno.test("A log that has become long goes to the tables as far as something of it is left", () => {
+  using scene = new SqliteScene();
+  saveSessions(scene.store, "a");
+  const payload = new Uint8Array(100_000);
+  for (let sequence = 1; sequence <= 100; sequence++) {
+    scene.store.addDelivery("a", sequence, messageOf("t", payload), 1, atLeastOnce);
+    scene.store.commit();
+    if (sequence % 50 > 0) scene.store.deleteDelivery("a", sequence);
+    const { log = 0, chunk = 0 } = scene.rows;
+    assert(log <= 10 && chunk <= 3, `There are ${log} rows in the log, and ${chunk} chunks`);
+  }
+  assertEquals(deliveriesOf(scene.store).map((delivery) => delivery.slice(0, 5)), ["50:0 ", "100:0"]);
 });
 
 Deno.test("What is over before its commit never reaches the file", () => {
@@ -106,15 +128,16 @@ Deno.test("What is over before its commit never reaches the file", () => {
 });
 
 Deno.test("A message that is never acknowledged does not keep those behind it in the file", () => {
-  using scene = new SqliteScene();
+  using scene = new SqliteScene(0);
   saveSessions(scene.store, "a");
-  add(scene.store, 1);
-  for (let sequence = 2; sequence <= 1000; sequence++) {
+  add(scene.store, 1, 2);
+  for (let sequence = 3; sequence <= 1000; sequence++) {
     add(scene.store, sequence);
-    scene.store.commit();
     scene.store.sent("a", sequence, sequence);
-    scene.store.deleteDelivery("a", sequence - 1 || 1);
+    scene.store.commit();
+    scene.store.deleteDelivery("a", sequence - 1);
   }
+  scene.store.commit();
   assertEquals(scene.rows, { session: 1, chunk: 2, flow: 1 });
 });
 
@@ -179,6 +202,7 @@ function makeStore(path: string): void {
     add(store, sequence);
     if (sequence % 2) store.commit();
   }
+  store.sent("a", 2, 1);
   store.retain(messageOf("t", new Uint8Array(50_000)), 1);
   store.close();
 }
@@ -193,27 +217,32 @@ Deno.test("A file that was cut off is not opened", () => {
   }
 });
 
+/** Damage, and whether the log lies in the tables before. */
+const damages: readonly (readonly [sql: string, moved: boolean])[] = [
+  ["UPDATE log SET messages = x'2d42'", false],
+  ["UPDATE log SET changes = x'0101'", false],
+  ["UPDATE chunk SET data = x'0101'", true],
+  ["UPDATE flow SET data = x'0101'", true],
+  ["DELETE FROM message", true],
+  ["UPDATE retained SET message = x'2d42'", true],
+];
+
 Deno.test("Damage inside a file is found when that is read, and named", () => {
-  using folder = temporaryFolder();
-  const path = `${folder.path}/brook.db`;
-  for (
-    const damage of ["UPDATE chunk SET data = x'0101'", "UPDATE retained SET message = x'2d42'", "DELETE FROM message"]
-  ) {
+  for (const [damage, moved] of damages) {
+    using folder = temporaryFolder();
+    const path = `${folder.path}/brook.db`;
     makeStore(path);
+    if (moved) openStore(path).close();
     makeDatabase(path, damage);
     const error = assertThrows(
       () => {
         const store = openStore(path);
-        try {
-          contentOf(store);
-        } finally {
-          store.close();
-        }
+        using _open = { [Symbol.dispose]: () => store.close() };
+        contentOf(store);
       },
       StoreError,
       `Store "${path}" is damaged`,
     );
     assertEquals(error.kind, "corrupt");
-    Deno.removeSync(path);
   }
 });

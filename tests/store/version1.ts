@@ -33,22 +33,28 @@ CREATE TABLE will (
     message BLOB NOT NULL
   ) STRICT;
 INSERT INTO will VALUES(2,60.0,1700000060000.0,X'090177097075626c697368657203627965');
+CREATE TABLE log (
+    id INTEGER PRIMARY KEY,
+    messages BLOB NOT NULL,
+    changes BLOB NOT NULL
+  ) STRICT;
+INSERT INTO log VALUES(1,X'294278bcfe568080000174097075626c6973686572056c61746572',unhex('
+  01030000210700000302000002030000290203030003010003150000010701000304030300', char(10) || ' '));
 CREATE TABLE chunk (
+    id INTEGER PRIMARY KEY,
     session INTEGER NOT NULL,
     last INTEGER NOT NULL,
     first INTEGER NOT NULL,
     count INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
-    sent INTEGER NOT NULL,
     messages BLOB,
-    data BLOB NOT NULL,
-    PRIMARY KEY (session, last)
-  ) STRICT, WITHOUT ROWID;
-INSERT INTO chunk VALUES(1,6,1,6,95,2,X'030100', unhex('
-  21000b294278bcfe568010000174097075626c6973686572013121010c294278bcfe568020000174097075626c69736865720132010129
-  4278bcfe568030000174097075626c697368657201330101294278bcfe568040000174097075626c697368657201340101294278bcfe56
-  8050000174097075626c697368657201354e010307030900', char(10) || ' '));
-INSERT INTO chunk VALUES(2,1,1,1,85,0,X'030100',X'51000a2473686172652f672f74');
+    data BLOB NOT NULL
+  ) STRICT;
+CREATE UNIQUE INDEX chunk_order ON chunk (session, last, first, count, bytes);
+INSERT INTO chunk VALUES(1,1,6,2,4,91,X'030100',unhex('
+  0100294278bcfe568020000174097075626c697368657201320101294278bcfe568030000174097075626c697368657201330102294278
+  bcfe568050000174097075626c697368657201352e010307030900', char(10) || ' '));
+INSERT INTO chunk VALUES(2,2,1,1,1,85,X'030100',X'31000a2473686172652f672f74');
 CREATE TABLE flow (
     session INTEGER PRIMARY KEY,
     boundary INTEGER NOT NULL,
@@ -57,13 +63,13 @@ CREATE TABLE flow (
 INSERT INTO flow VALUES(1,5,X'050200050c000000');
 INSERT INTO flow VALUES(2,1,X'000007010309000304030300');
 CREATE TABLE message (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
-INSERT INTO message VALUES(1, unhex('
+INSERT INTO message VALUES(1,unhex('
   3e4278bcfe568060000174097075626c697368657219020000003c03000a746578742f706c61696e2600016b00017608666f7220626f74
   68', char(10) || ' '));
 CREATE TABLE copies (message INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
 INSERT INTO copies VALUES(1,2);
-CREATE TABLE retained (topic TEXT PRIMARY KEY, message BLOB NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO retained VALUES('r',X'2d4278bcfe568070000172097075626c6973686572046b657074');
+CREATE TABLE retained (id INTEGER PRIMARY KEY, topic TEXT NOT NULL UNIQUE, message BLOB NOT NULL) STRICT;
+INSERT INTO retained VALUES(1,'r',X'2d4278bcfe568070000172097075626c6973686572046b657074');
 COMMIT;
 PRAGMA application_id = 1114795883;
 PRAGMA user_version = 1;
@@ -77,14 +83,21 @@ export function changesOfVersion1(store: Store): void {
   store.saveSubscription("a", "t/#", { qos: 2, noLocal: true, retainAsPublished: false, identifier: 7 });
   store.saveSubscription("b", "$share/g/t", { qos: 1, noLocal: false, retainAsPublished: true, identifier: undefined });
   store.saveWill("b", messageOf("w", "bye"), { delay: 60, dueAt: at + 60_000 });
+  store.retain(messageOf("r", "kept", { retain: true }), at + 7);
+  addDeliveries(store, at);
+  for (const [sequence, packetId] of [[1, 11], [2, 12], [3, 13]] as const) store.sent("a", sequence, packetId);
+  store.sent("b", 1, 21);
+  for (const sequence of [1, 2, 4]) store.deleteDelivery("a", sequence);
+  for (const packetId of [1, 2, 3]) store.addReceived("b", packetId);
+  for (const packetId of [4, 3]) store.addReleased("b", packetId);
+}
+
+function addDeliveries(store: Store, at: number): void {
   for (let i = 1; i <= 5; i++) store.addDelivery("a", i, messageOf("t", `${i}`), at + i, { qos: 1, retain: false });
   const properties = { contentType: "text/plain", messageExpiryInterval: 60, userProperties: [["k", "v"]] } as const;
-  const shared = messageOf("t", "for both", { qos: 2, retain: true, properties });
+  const shared = messageOf("t", "for both", { qos: 2, retain: true, properties }), later = messageOf("t", "later");
   store.addDelivery("a", 6, shared, at + 6, { qos: 2, retain: true, identifiers: [7, 9] });
   store.addDelivery("b", 1, shared, at + 6, { qos: 1, retain: false, group: { name: "$share/g/t" } });
-  for (const packetId of [1, 2, 3, 9]) store.addReceived("b", packetId);
-  for (const packetId of [4, 3]) store.addReleased("b", packetId);
-  store.retain(messageOf("r", "kept", { retain: true }), at + 7);
-  for (const [sequence, packetId] of [[1, 11], [2, 12], [3, 13]] as const) store.sent("a", sequence, packetId);
-  for (const sequence of [1, 4]) store.deleteDelivery("a", sequence);
+  store.addDelivery("a", 7, later, at + 8, { qos: 1, retain: false });
+  store.addDelivery("b", 2, later, at + 8, { qos: 1, retain: false, identifiers: [3] });
 }

@@ -46,9 +46,16 @@ export class MemoryScene implements StoreScene {
 /** A store in a folder of its own. */
 export class SqliteScene implements StoreScene {
   readonly #root = Deno.makeTempDirSync({ prefix: "brook-store-" });
+  readonly #longestLog: number | undefined;
   #crashes = 0;
   #file = this.#open();
-  #store = new RowStore(this.#file);
+  #store: RowStore;
+
+  /** @param longestLog how many bytes the log may take; without a log, every change goes to the tables at once */
+  constructor(longestLog?: number) {
+    this.#longestLog = longestLog;
+    this.#store = new RowStore(this.#file, longestLog);
+  }
 
   get store(): Store {
     return this.#store;
@@ -84,7 +91,7 @@ export class SqliteScene implements StoreScene {
     for (const { name } of Deno.readDirSync(folder)) Deno.copyFileSync(`${folder}/${name}`, `${this.#folder}/${name}`);
     this.#file.close();
     this.#file = this.#open();
-    this.#store = new RowStore(this.#file);
+    this.#store = new RowStore(this.#file, this.#longestLog);
   }
 
   full(full: boolean): void {
