@@ -1,11 +1,14 @@
 // Why something did not arrive: what was dropped, refused or went wrong, kept for a while so that it can be asked for afterwards.
 // Bounded: of each client its latest kinds of losses, of the clients those that were last heard of. The same loss again is counted, not
-// kept again.
+// kept again; and nothing that a client can make long is kept as long as it likes.
 import type { BrokerEvent } from "./events.ts";
 import { matches } from "./topics/filter.ts";
 
 /** How many clients, and how many kinds of losses of each. */
 const CLIENTS = 1000, KINDS = 50;
+
+/** Longer topics are not kept, and longer details cut. */
+const LONGEST = 256;
 
 /** The events that explain a loss. */
 type Loss = Extract<
@@ -19,7 +22,7 @@ export interface LedgerEntry {
   readonly type: Loss["type"];
   /** The client that it concerns; `undefined` where no single one is concerned. */
   readonly client: string | undefined;
-  /** The topic name or filter; `undefined` for several at once, or none. */
+  /** The topic name or filter; `undefined` for several at once, for none, and for one of more than 256 characters. */
   readonly topic: string | undefined;
   /** Why, as in the event. */
   readonly reason: string;
@@ -41,15 +44,20 @@ export interface LedgerQuery {
 }
 
 interface Kept extends LedgerEntry {
-  count: number;
-  last: Date;
-  detail: string | undefined;
+  /** The number of its last time: times may be the same, or set back. */
+  readonly order: number;
 }
+
+/** By client, the one that was last heard of last; of each the latest last. */
+type Shelf = Map<string | undefined, Kept[]>;
 
 /** The losses of one broker. */
 export class Ledger {
-  readonly #byClient = new Map<string | undefined, Kept[]>();
+  readonly #losses: Shelf = new Map();
+  /** A place of their own: whoever is refused has claimed any identifier, and must not drive out what is known of others. */
+  readonly #refused: Shelf = new Map();
   readonly #now: () => Date;
+  #noted = 0;
 
   /** @param now tells the time */
   constructor(now: () => Date) {
@@ -60,16 +68,13 @@ export class Ledger {
   note(event: BrokerEvent): void {
     const loss = lossOf(event);
     if (!loss) return;
-    const { count, ...about } = loss, now = this.#now(), entries = this.#of(about.client);
-    const known = entries.findLast((entry) => sameKind(entry, about));
-    if (known) {
-      known.count += count;
-      known.last = now;
-      known.detail = about.detail;
-      return;
-    }
-    if (entries.length >= KINDS) entries.splice(oldest(entries, ({ last }) => last), 1);
-    entries.push({ ...about, count, first: now, last: now });
+    const { count, ...about } = loss, last = this.#now();
+    const entries = latest(about.type === "refused" ? this.#refused : this.#losses, about.client);
+    const at = entries.findLastIndex((entry) => sameKind(entry, about));
+    const [known] = at >= 0 ? entries.splice(at, 1) : [];
+    if (entries.length >= KINDS) entries.shift();
+    const order = ++this.#noted;
+    entries.push({ ...about, count: count + (known?.count ?? 0), first: known?.first ?? last, last, order });
   }
 
   /**
@@ -78,31 +83,23 @@ export class Ledger {
    * @throws {TypeError} where the topic is not a valid topic filter
    */
   find({ client, topic }: LedgerQuery = {}): readonly LedgerEntry[] {
-    const matching = topic === undefined ? () => true : topicTest(topic);
-    const clients = client === undefined ? [...this.#byClient.keys()] : [client, undefined];
-    return clients.flatMap((client) => this.#byClient.get(client) ?? [])
-      .filter((entry) => entry.topic === undefined || matching(entry.topic))
-      .sort((a, b) => b.last.getTime() - a.last.getTime())
-      .map((entry) => ({ ...entry }));
-  }
-
-  #of(client: string | undefined): Kept[] {
-    let entries = this.#byClient.get(client);
-    if (entries) return entries;
-    if (this.#byClient.size >= CLIENTS) {
-      const clients = [...this.#byClient];
-      this.#byClient.delete(clients[oldest(clients, ([, entries]) => entries.at(-1)!.last)]![0]);
-    }
-    this.#byClient.set(client, entries = []);
-    return entries;
+    const matching = topic === undefined ? () => true : topicTest(topic), shelves = [this.#losses, this.#refused];
+    const entries = client === undefined
+      ? shelves.flatMap((shelf) => [...shelf.values()].flat())
+      : shelves.flatMap((shelf) => [client, undefined].flatMap((client) => shelf.get(client) ?? []));
+    return entries.filter((entry) => entry.topic === undefined || matching(entry.topic))
+      .sort((a, b) => b.order - a.order)
+      .map(({ order: _, ...entry }) => entry);
   }
 }
 
-/** The place of the one with the earliest time. */
-function oldest<T>(list: readonly T[], time: (item: T) => Date): number {
-  let found = 0;
-  for (let i = 1; i < list.length; i++) if (time(list[i]!) < time(list[found]!)) found = i;
-  return found;
+/** The entries of a client, which is the last one from here on; in its place the one goes that was not heard of for the longest time. */
+function latest(shelf: Shelf, client: string | undefined): Kept[] {
+  const entries = shelf.get(client) ?? [];
+  shelf.delete(client);
+  if (shelf.size >= CLIENTS) shelf.delete(shelf.keys().next().value);
+  shelf.set(client, entries);
+  return entries;
 }
 
 /** A topic is meant by its own name, also where it is a filter that was refused. */
@@ -126,19 +123,38 @@ function lossOf(event: BrokerEvent): About & { readonly count: number } | undefi
   switch (event.type) {
     case "dropped":
     case "denied": {
-      const { type, client, topic, reason } = event;
-      return { type, client, topic, reason, detail: undefined, count: event.type === "dropped" ? event.count : 1 };
+      const { type, client, reason } = event, count = type === "dropped" ? event.count : 1;
+      return { type, client, topic: kept(event.topic), reason, detail: undefined, count };
     }
     case "refused":
     case "disconnected": {
       const { type, client, reason, detail } = event;
-      return reason === "disconnect" ? undefined : { type, client, topic: undefined, reason, detail, count: 1 };
+      if (reason === "disconnect") return undefined;
+      return { type, client, topic: undefined, reason, detail: short(detail), count: 1 };
     }
     case "routing-error":
     case "observer-error":
     case "hook-error": {
-      const topic = "topic" in event ? event.topic : undefined, reason = "hook" in event ? event.hook : "threw";
-      return { type: event.type, client: undefined, topic, reason, detail: String(event.error), count: 1 };
+      const topic = "topic" in event ? kept(event.topic) : undefined, reason = "hook" in event ? event.hook : "threw";
+      return { type: event.type, client: undefined, topic, reason, detail: short(textOf(event.error)), count: 1 };
     }
+  }
+}
+
+function kept(topic: string | undefined): string | undefined {
+  return topic !== undefined && topic.length > LONGEST ? undefined : topic;
+}
+
+/** Put together anew: a part of a string keeps the whole of it alive. */
+function short(text: string): string {
+  return text.length > LONGEST ? `${[...text.slice(0, LONGEST)].join("")}...` : text;
+}
+
+/** What was thrown may be anything, also what has no text. */
+function textOf(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return Deno.inspect(error);
   }
 }
