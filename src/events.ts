@@ -83,7 +83,7 @@ export type BrokerEvent =
     readonly topic: string;
     readonly reason: Reason;
   }
-  /** Messages of one topic, client and reason that are dropped in one turn are one event. */
+  /** Messages of one topic, client and reason that are dropped in one turn are one event; so are those of many topics. */
   | {
     readonly type: "dropped";
     /** The client that did not get it; `undefined` where no single client is concerned. */

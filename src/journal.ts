@@ -10,6 +10,9 @@ import type { Flushable, Turn } from "./turn.ts";
 
 type Drop = Extract<BrokerEvent, { type: "dropped" }>;
 
+/** Of how many topics a turn's drops of one client and reason are told one by one: a client chooses topics as it likes. */
+const TOPICS = 10;
+
 /** The events of one broker. */
 export class Journal implements Flushable {
   readonly events: Observable<BrokerEvent>;
@@ -18,8 +21,8 @@ export class Journal implements Flushable {
   readonly #happened = new Subject<BrokerEvent>();
   readonly #told = new Subject<BrokerEvent>();
   readonly #counters = new Map<string, number>();
-  /** The drops of this turn by client, topic and reason. */
-  readonly #drops = new Map<string, Drop & { count: number }>();
+  /** The drops of this turn by reason and client, and then by topic. */
+  readonly #drops = new Map<string, Map<string | undefined, Drop & { count: number }>>();
 
   /** @param now tells the time of day */
   constructor(turn: Turn, now: () => Date = () => new Date()) {
@@ -54,7 +57,7 @@ export class Journal implements Flushable {
   /** Tells of the drops. */
   flush(): void {
     if (this.#drops.size === 0) return;
-    const drops = [...this.#drops.values()];
+    const drops = [...this.#drops.values()].flatMap((topics) => [...topics.values()]);
     this.#drops.clear();
     for (const drop of drops) this.#tell(drop);
   }
@@ -73,11 +76,12 @@ export class Journal implements Flushable {
 
   #gather(drop: Drop): void {
     if (this.#drops.size === 0) this.#turn.touch(this);
-    const { reason, client = "\0", topic = "\0" } = drop,
-      key = `${reason}\0${client}\0${topic}`,
-      known = this.#drops.get(key);
+    const key = `${drop.reason}\0${drop.client ?? "\0"}`;
+    let topics = this.#drops.get(key);
+    if (!topics) this.#drops.set(key, topics = new Map());
+    const topic = topics.has(drop.topic) || topics.size < TOPICS ? drop.topic : undefined, known = topics.get(topic);
     if (known) known.count += drop.count;
-    else this.#drops.set(key, { ...drop });
+    else topics.set(topic, { ...drop, topic });
   }
 
   #tell(event: BrokerEvent): void {

@@ -52,6 +52,24 @@ Deno.test("Losses of one client, topic and reason are one event a turn, in order
   assertEquals(told.slice(4), ["expired*1", "expired*1"]);
 });
 
+Deno.test("Losses of one client on many topics are a few events: some with their topics, and one for all the others", async () => {
+  const { journal, counters } = newJournal(), told: string[] = [];
+  journal.events.subscribe((event) =>
+    event.type === "dropped" && told.push(`${event.client} ${event.topic}*${event.count}`)
+  );
+  for (const client of ["a", "b"]) {
+    for (let i = 0; i < 50_000; i++) {
+      journal.report({ ...dropped("queue-full", 1), client, topic: `t${i}` } as BrokerEvent);
+    }
+  }
+  await Promise.resolve();
+  for (const [i, client] of ["a", "b"].entries()) {
+    const own = told.slice(i * 11, (i + 1) * 11), topics = Array.from({ length: 10 }, (_, i) => `${client} t${i}*1`);
+    assertEquals(own, [...topics, `${client} undefined*49990`]);
+  }
+  assertEquals([told.length, counters()], [22, { "dropped/queue-full": 100_000 }]);
+});
+
 Deno.test("An event that an observer causes comes to all behind the one that it is about", () => {
   const { journal, told } = newJournal();
   journal.events.subscribe((event) => event.type === "listening" && journal.report(closed));
