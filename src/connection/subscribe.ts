@@ -32,7 +32,7 @@ function questionOf({ client, context }: Connection, { topic, qos, nl }: Subscri
   if (group !== undefined && nl) {
     throw new MqttError("protocol-error", `No local on the shared subscription "${topic}"`); // [MQTT5-3.8.3-4]
   }
-  if (sharedFilterFault(topic) || topicSizeFault(topic, context.options.limits)) {
+  if (sharedFilterFault(topic) || topicSizeFault(filter, context.options.limits)) {
     return () => "topic-filter-invalid";
   }
   return () => authorize?.({ action: "subscribe", client: client!, topic: filter, group, qos, retain: false }) ?? true;

@@ -66,7 +66,7 @@ export function topicSizeFault(topic: string, { topicLevels, topicLength }: Topi
   if (topic.length * 3 > topicLength && encoder.encode(topic).length > topicLength) {
     return `has more than ${topicLength} bytes`;
   }
-  if (topic.length <= topicLevels) return undefined;
+  if (topic.length < topicLevels) return undefined;
   let levels = 1;
   for (let at = topic.indexOf("/"); at >= 0; at = topic.indexOf("/", at + 1)) {
     if (++levels > topicLevels) return `has more than ${topicLevels} levels`;

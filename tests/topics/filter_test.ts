@@ -6,6 +6,7 @@ import {
   matches,
   topicFilterFault,
   topicNameFault,
+  topicSizeFault,
 } from "../../src/topics/filter.ts";
 import { Message } from "../../src/message.ts";
 import { of, toArray } from "../../src/rx.ts";
@@ -76,6 +77,27 @@ Deno.test("isWildcard() tells filters with wildcards from topic names", () => {
   for (const wildcard of ["#", "+", "a/+", "a/#"]) assertEquals(isWildcard(wildcard), true, wildcard);
   for (const name of ["a", "/", "$SYS"]) assertEquals(isWildcard(name), false, name);
 });
+
+const sizes: readonly (readonly [topic: string, levels: number, bytes: number])[] = [
+  ["a", 1, 1],
+  ["/", 2, 1],
+  ["//", 3, 2],
+  ["a/b", 2, 3],
+  ["a/b/", 3, 4],
+  ["+/+/#", 3, 5],
+  ["\u20ac/\u20ac", 2, 7],
+  ["\u{1f600}", 1, 4],
+  ["a".repeat(1000), 1, 1000],
+];
+
+for (const [topic, levels, bytes] of sizes) {
+  Deno.test(`topicSizeFault() lets pass a topic of ${levels} levels and ${bytes} bytes where that is the limit, not below`, () => {
+    const fault = (topicLevels: number, topicLength: number) => topicSizeFault(topic, { topicLevels, topicLength });
+    assertEquals(fault(levels, bytes), undefined);
+    assertEquals(fault(65_536, bytes - 1), `has more than ${bytes - 1} bytes`);
+    if (levels > 1) assertEquals(fault(levels - 1, 65_535), `has more than ${levels - 1} levels`);
+  });
+}
 
 const captured: readonly (readonly [filter: string, topic: string, found: readonly string[]])[] = [
   ["a/b", "a/b", []],
