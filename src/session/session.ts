@@ -145,7 +145,7 @@ export class Session {
   replay(filter: string, qos: QoS, identifier: number | undefined, noLocal = false): void {
     const { retained } = this.#context, identifiers = identifier === undefined ? [] : [identifier];
     const messages = replay(retained.search(filter), qos, identifiers, noLocal ? this.clientId : undefined);
-    if (!this.#room().pushReplay(messages)) this.#lose(undefined, "queue-full");
+    if (!this.#room().pushReplay(messages) && !messages.next().done) this.#lose(undefined, "queue-full");
     if (!this.#resuming) this.resume(); // thousands of them would each search on for a while in this turn
   }
 

@@ -125,6 +125,18 @@ Deno.test("While retained messages are replayed, those that are dropped behind t
   assertEquals(scene.drops()[4997], "t4997:queue-full*1");
 });
 
+Deno.test("A replay that finds no room is a loss where there is something to be sent again, otherwise not", () => {
+  const scene = stuck("drop-newest", { queuedMessages: 1 });
+  publish(scene, "a");
+  scene.session.replay("#", 1, undefined);
+  assertEquals(scene.drops(), []);
+  scene.retained.update(scene.message({ topic: "r", retain: true }));
+  scene.session.replay("other", 1, undefined);
+  assertEquals(scene.drops(), []);
+  scene.session.replay("r", 1, undefined);
+  assertEquals([scene.drops(), resumed(scene)], [["undefined:queue-full*1"], ["a"]]);
+});
+
 Deno.test("A policy holds for each subscription: of several that match, that of the highest QoS", () => {
   const scene = new Scene({ queuedMessages: 2 });
   scene.link.writable = false;
