@@ -85,6 +85,7 @@ export class Connection implements Link, Holder, OutboxOwner {
   #deadline: Deadline | undefined;
   /** How many more deadlines a hook may let pass. */
   #patience = HOOK_ROUNDS;
+  #overloaded = false;
   #ended = false;
   #reading: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
@@ -132,8 +133,12 @@ export class Connection implements Link, Holder, OutboxOwner {
     this.#lost(String(error));
   }
 
+  /** At the end of the turn: what the session leaves to others of a shared subscription may be too much for the next one, and so on. */
   overloaded(): void {
-    this.close("quota-exceeded", "The client takes its messages more slowly than they come");
+    if (this.#overloaded) return;
+    this.#overloaded = true;
+    const flush = () => this.close("quota-exceeded", "The client takes its messages more slowly than they come");
+    this.context.turn.touch({ flush });
   }
 
   /**
