@@ -1,54 +1,82 @@
 // Who may come at all: the connections of a broker, counted in all and by address. One too many is told so when it has said who it
-// is (a CONNACK answers a CONNECT); but where those that have not said it pile up, it is closed without a word.
+// is (a CONNACK answers a CONNECT); but where those that have not said it pile up, it is closed without a word. Only who has been let in
+// takes a place that others could have: strangers, and those that were refused, do not.
 import { MqttError } from "../errors.ts";
 import type { Memory } from "../memory.ts";
 import type { ResolvedLimits } from "../options.ts";
+import type { Session } from "../session/session.ts";
 import type { Connection } from "./connection.ts";
 
-/** How many more than the limit are let in to be told that there are too many. */
+/** How many more than the limit may be there to be told that there are too many. */
 const TOLD = 1000;
+
+/** The connections from one address: all, and those that were let in. */
+interface Count {
+  connections: number;
+  admitted: number;
+}
 
 /** The connections at present, and how many there may be. */
 export class Admission {
   readonly connections: Set<Connection> = new Set();
   readonly #limits: ResolvedLimits;
   readonly #memory: Memory;
+  #admitted = 0;
   /** Counted only where it is limited. */
-  readonly #byAddress = new Map<string, number>();
+  readonly #byAddress = new Map<string, Count>();
 
   constructor(limits: ResolvedLimits, memory: Memory) {
     this.#limits = limits;
     this.#memory = memory;
   }
 
-  /** Lets a connection in to say who it is; otherwise the reason why not. */
+  /** Lets a connection say who it is; otherwise the reason why not. */
   enter(connection: Connection): MqttError | undefined {
-    if (this.connections.size >= this.#limits.connections + TOLD) return this.#tooMany();
-    const { connectionsPerAddress: limit } = this.#limits;
-    if (limit < Infinity) {
-      const address = addressOf(connection.remote), count = this.#byAddress.get(address) ?? 0;
-      if (count >= limit * 2 + 1) return this.#tooManyFrom(address);
-      this.#byAddress.set(address, count + 1);
+    const { connections, connectionsPerAddress } = this.#limits;
+    if (this.connections.size >= connections + TOLD) return this.#tooMany();
+    if (connectionsPerAddress < Infinity) {
+      const address = addressOf(connection.remote), count = this.#byAddress.get(address);
+      if (!count) this.#byAddress.set(address, { connections: 1, admitted: 0 });
+      else if (count.connections > connectionsPerAddress * 2) return this.#tooManyFrom(address);
+      else count.connections++;
     }
     this.connections.add(connection);
     return undefined;
   }
 
-  /** @throws {MqttError} where there are too many, or no memory for more */
-  admit(connection: Connection): void {
-    if (this.connections.size > this.#limits.connections) throw this.#tooMany();
-    const address = addressOf(connection.remote);
-    if ((this.#byAddress.get(address) ?? 0) > this.#limits.connectionsPerAddress) throw this.#tooManyFrom(address);
-    if (this.#memory.scarce) throw new MqttError("server-busy", "The broker has no memory for more clients now");
+  /**
+   * Lets a client in. One that takes over a connection gets the place of that; and one whose session is here is always welcome where
+   * memory is scarce: it takes what waits for it.
+   *
+   * @throws {MqttError} where there are too many, or no memory for more
+   */
+  admit(connection: Connection, stored: Session | undefined): void {
+    const address = addressOf(connection.remote), former = stored?.holder, count = this.#byAddress.get(address);
+    const givenUp = former ? 1 : 0, givenUpHere = former && addressOf(former.remote) === address ? 1 : 0;
+    if (this.#admitted - givenUp >= this.#limits.connections) throw this.#tooMany();
+    if (count && count.admitted - givenUpHere >= this.#limits.connectionsPerAddress) throw this.#tooManyFrom(address);
+    if (this.#memory.scarce && !stored) {
+      throw new MqttError("server-busy", "The broker has no memory for more clients now");
+    }
+    connection.admitted = true;
+    this.#admitted++;
+    if (count) count.admitted++;
   }
 
-  /** A connection has ended. */
+  /** A connection ends: its place is free from here on. */
+  dismiss(connection: Connection): void {
+    if (!connection.admitted) return;
+    connection.admitted = false;
+    this.#admitted--;
+    const count = this.#byAddress.get(addressOf(connection.remote));
+    if (count) count.admitted--;
+  }
+
+  /** A connection is closed. */
   leave(connection: Connection): void {
     this.connections.delete(connection);
-    if (this.#limits.connectionsPerAddress === Infinity) return;
-    const address = addressOf(connection.remote), count = this.#byAddress.get(address) ?? 0;
-    if (count > 1) this.#byAddress.set(address, count - 1);
-    else this.#byAddress.delete(address);
+    const address = addressOf(connection.remote), count = this.#byAddress.get(address);
+    if (count && --count.connections === 0) this.#byAddress.delete(address);
   }
 
   #tooMany(): MqttError {

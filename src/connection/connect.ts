@@ -15,10 +15,10 @@ const LONGEST_EXPIRY = 0xffff_fffe;
 
 /** Answers a CONNECT. */
 export function connect(connection: Connection, packet: ConnectPacket): void {
-  const { options, admission } = connection.context, method = packet.properties?.authenticationMethod;
+  const { options, admission, sessions } = connection.context, method = packet.properties?.authenticationMethod;
   connection.terms = connection.dialect.terms(packet); // a refusal keeps to them, too
   const id = connection.claimedId = packet.clientId || assignClientId(connection, packet.clean);
-  admission.admit(connection);
+  admission.admit(connection, sessions.find(id));
   const credentials = credentialsOf(connection, packet, id);
   const admit = (username = packet.username, data?: Uint8Array) =>
     admitWill(connection, packet, { id, username, remote: connection.remote }, data);

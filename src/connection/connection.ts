@@ -67,6 +67,8 @@ export class Connection implements Link, Holder, OutboxOwner {
   terms: ClientTerms = noTerms;
   /** The client identifier of its CONNECT, accepted or not. */
   claimedId: string | undefined;
+  /** Whether it has one of the places that there are (admission.ts). */
+  admitted = false;
   /** Set by an accepted CONNECT. */
   client: ClientInfo | undefined;
   session: Session | undefined;
@@ -295,11 +297,12 @@ export class Connection implements Link, Holder, OutboxOwner {
    */
   close(reason: DisconnectReason, detail: string, linger: number = LINGER, said: string = detail): void {
     if (this.#ended) return;
-    const { report, sessions } = this.context, { client, remote } = this;
+    const { report, sessions, admission } = this.context, { client, remote } = this;
     if (client && reason !== "connection-lost" && reason !== "disconnect") {
       this.#say(() => this.dialect.disconnect(reason, said));
     }
     this.#ended = true;
+    admission.dismiss(this);
     this.#deadline?.cancel();
     this.#receiver.stop();
     this.session?.detach(); // what an observer of the event publishes would come behind the DISCONNECT [MQTT5-3.14.4-1]

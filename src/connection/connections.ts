@@ -43,12 +43,12 @@ export class Connections {
 
   /** Serves one client to its end. Never rejects. */
   accept(stream: ByteStream, context: ConnectionContext): Promise<void> {
-    if (this.#closing) return Promise.try(() => stream.close());
+    if (this.#closing) return closed(stream);
     const connection = new Connection(stream, context), refused = context.admission.enter(connection);
     if (refused) {
       const { reason, message: detail } = refused;
       context.report({ type: "refused", client: undefined, remote: stream.remote, reason, detail });
-      return Promise.try(() => stream.close());
+      return closed(stream);
     }
     this.opened.next(connection);
     return connection.run();
@@ -64,4 +64,9 @@ export class Connections {
     });
     await within(clock, drain + 2 * LINGER, Promise.all(connections.map((connection) => connection.closed)));
   }
+}
+
+/** Closes a stream that is somebody else's, and may throw. */
+function closed(stream: ByteStream): Promise<void> {
+  return Promise.try(() => stream.close()).catch(() => {});
 }

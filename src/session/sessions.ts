@@ -36,6 +36,8 @@ export interface SessionContext {
 
 /** Whoever holds a session at present, and must give it up when the client connects again. */
 export interface Holder {
+  /** Address and port of the client. */
+  readonly remote: string;
   /** Ends at once, so that the session is free when this returns. */
   takeOver(): void;
 }
@@ -61,6 +63,11 @@ export class Sessions {
 
   constructor(context: SessionContext) {
     this.#context = context;
+  }
+
+  /** The session of a client, if there is one. */
+  find(clientId: string): Session | undefined {
+    return this.#sessions.get(clientId);
   }
 
   /** Takes up what a store has kept: each session waits for its client from now on, or has come to its end meanwhile. */

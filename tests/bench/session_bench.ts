@@ -48,7 +48,7 @@ function sessionOf(link: Link): Session {
     report: () => {},
     publish: () => {},
   });
-  const { session } = sessions.open("bench", true, 0, { takeOver: () => {} });
+  const { session } = sessions.open("bench", true, 0, { remote: "here", takeOver: () => {} });
   session.attach(link);
   return session;
 }

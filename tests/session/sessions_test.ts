@@ -3,7 +3,7 @@ import { Message } from "../../src/message.ts";
 import { type Holder, Sessions, type Will } from "../../src/session/sessions.ts";
 import { plain, Surroundings } from "./surroundings.ts";
 
-const nobody: Holder = { takeOver() {} };
+const nobody: Holder = { remote: "here", takeOver() {} };
 
 /** An empty set of sessions, and what is around it. */
 class Scene extends Surroundings {
@@ -68,6 +68,7 @@ Deno.test("When its connection is over, a session that does not last ends and it
 Deno.test("Whoever holds a session has given it up before the next one gets it [MQTT-3.1.4-2]", () => {
   const { sessions } = new Scene(), log: string[] = [];
   const first = sessions.open("c", false, Infinity, {
+    ...nobody,
     takeOver() {
       log.push("taken over");
       sessions.close(first.session, undefined);
@@ -83,7 +84,10 @@ Deno.test("Whoever holds a session has given it up before the next one gets it [
 
 Deno.test("A session that does not last and is taken over ends with its first connection", () => {
   const { sessions, index } = new Scene();
-  const first = sessions.open("c", true, 0, { takeOver: () => void sessions.close(first.session, undefined) });
+  const first = sessions.open("c", true, 0, {
+    ...nobody,
+    takeOver: () => void sessions.close(first.session, undefined),
+  });
   first.session.subscriptions.set("a", plain);
   const second = sessions.open("c", false, Infinity, nobody);
   assertNotEquals(second.session, first.session);
