@@ -140,7 +140,7 @@ export class Connection implements Link, Holder, OutboxOwner {
     if (this.#overloaded) return;
     this.#overloaded = true;
     const flush = () => this.close("quota-exceeded", "The client takes its messages more slowly than they come");
-    this.context.turn.touch({ flush });
+    this.context.turn.touch({ mark: () => 0, flush });
   }
 
   /**

@@ -30,15 +30,19 @@ export function listenTcp({ port = 1883, hostname = "127.0.0.1" }: TcpOptions): 
   return {
     address: `mqtt://${withPort(hostname, actual)}`,
     port: actual,
-    [Symbol.asyncIterator]: () => accepted(listener),
+    [Symbol.asyncIterator]: () => accepted(listener, tcpStream),
     close: () => closed(listener),
   };
 }
 
-async function* accepted(listener: Deno.TcpListener): AsyncGenerator<ByteStream, void, undefined> {
+/** The connections that a listener accepts, until it is closed. */
+export async function* accepted<Conn>(
+  listener: { accept(): Promise<Conn> },
+  stream: (conn: Conn) => ByteStream,
+): AsyncGenerator<ByteStream, void, undefined> {
   for (;;) {
     try {
-      yield tcpStream(await listener.accept());
+      yield stream(await listener.accept());
     } catch (error) {
       if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return; // closed
       // Too many open files take a while to change. For a peer that has gone already nobody has to wait: there may be thousands.
@@ -50,19 +54,27 @@ async function* accepted(listener: Deno.TcpListener): AsyncGenerator<ByteStream,
 /** A connected socket as a stream. */
 export function tcpStream(conn: Deno.TcpConn): ByteStream {
   conn.setNoDelay(true);
-  return new TcpStream(conn);
+  return new ConnStream(conn, undefined);
 }
 
-class TcpStream implements ByteStream {
-  readonly #conn: Deno.TcpConn;
+/** Any connection of Deno's as a stream. */
+export function connStream(conn: Deno.Conn, remote: string): ByteStream {
+  return new ConnStream(conn, remote);
+}
 
-  constructor(conn: Deno.TcpConn) {
+class ConnStream implements ByteStream {
+  readonly #conn: Deno.Conn;
+  readonly #remote: string | undefined;
+
+  /** @param remote the address and port of the other side; default: as the connection says */
+  constructor(conn: Deno.Conn, remote: string | undefined) {
     this.#conn = conn;
+    this.#remote = remote;
   }
 
   get remote(): string {
-    const { hostname, port } = this.#conn.remoteAddr;
-    return withPort(hostname, port);
+    const { hostname, port } = this.#conn.remoteAddr as Deno.NetAddr;
+    return this.#remote ?? withPort(hostname, port);
   }
 
   read(buffer: Uint8Array): Promise<number | null> {
@@ -82,7 +94,8 @@ class TcpStream implements ByteStream {
   }
 }
 
-function closed(resource: { close(): void }): void {
+/** Closes what may be closed already. */
+export function closed(resource: { close(): void }): void {
   try {
     resource.close();
   } catch {
@@ -90,6 +103,7 @@ function closed(resource: { close(): void }): void {
   }
 }
 
-function withPort(hostname: string, port: number): string {
+/** An address and a port as text. */
+export function withPort(hostname: string, port: number): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
