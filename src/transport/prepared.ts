@@ -18,42 +18,42 @@ export type Prepare = (stream: ByteStream) => Promise<ByteStream>;
 
 /** The connections of another acceptor, prepared. */
 export function prepared(acceptor: Acceptor, prepare: Prepare, onFailure: OnFailure = () => {}): Acceptor {
-  const pending = new Set<ByteStream>();
+  const pending = new Map<ByteStream, Promise<void>>();
   let closing = false;
-  const make = async (stream: ByteStream, use: (ready: ByteStream) => void): Promise<void> => {
-    pending.add(stream);
+  const make = async (stream: ByteStream, use: Use): Promise<void> => {
     try {
       const ready = await prepare(stream);
-      pending.delete(stream);
       if (closing) ready.close();
       else use(ready);
     } catch (error) {
-      pending.delete(stream);
       stream.close();
       if (!closing) onFailure({ remote: stream.remote, error: error as Error });
     }
+    pending.delete(stream);
+  };
+  const makeAll = async (use: Use): Promise<void> => {
+    for await (const stream of acceptor) pending.set(stream, make(stream, use));
+    await Promise.all(pending.values());
   };
   return {
     address: acceptor.address,
     port: acceptor.port,
-    [Symbol.asyncIterator]: () => queued((use) => each(acceptor, (stream) => void make(stream, use))),
+    [Symbol.asyncIterator]: () => queued(makeAll),
     close() {
       closing = true;
       acceptor.close();
-      for (const stream of pending) stream.close();
+      for (const stream of pending.keys()) stream.close();
     },
   };
 }
 
-async function each(acceptor: Acceptor, use: (stream: ByteStream) => void): Promise<void> {
-  for await (const stream of acceptor) use(stream);
-}
+type Use = (ready: ByteStream) => void;
 
-/** What `produce` gives out, until it ends. */
-function queued(produce: (use: (ready: ByteStream) => void) => Promise<void>): AsyncIterator<ByteStream> {
+/** What is made, one after the other, until nothing more is. */
+function queued(makeAll: (use: Use) => Promise<void>): AsyncIterator<ByteStream> {
   const items = new ReadableStream<ByteStream>({
     start(controller) {
-      produce((ready) => controller.enqueue(ready)).then(() => controller.close(), (error) => controller.error(error));
+      makeAll((ready) => controller.enqueue(ready)).then(() => controller.close(), (error) => controller.error(error));
     },
   });
   return items[Symbol.asyncIterator]();

@@ -1,7 +1,13 @@
 // MQTT over TLS, on top of any other acceptor. Deno's own listener knows no certificates of clients, no host names and no change of
 // its certificate, so this rests on node:tls. The handshakes of new connections are done here, each within its time: only connections
 // that are encrypted, and whose client has shown its certificate where that is wanted, are handed on.
-import { createSecureContext, createServer, type SecureContext, type Server } from "node:tls";
+import {
+  createSecureContext,
+  createServer,
+  type SecureContext,
+  type Server,
+  type TlsOptions as TlsServerOptions,
+} from "node:tls";
 import { type Clock, systemClock } from "../clock.ts";
 import { checkAuthorities, checkIdentity, type Identity } from "./pem.ts";
 import { type OnFailure, prepared } from "./prepared.ts";
@@ -37,6 +43,14 @@ export interface TlsAcceptor extends Acceptor {
    * @throws {TypeError} where a certificate or a key is wrong
    */
   replace(identity: TlsIdentity): void;
+}
+
+/** What becomes of an identity: servers of node:tls. */
+interface Servers {
+  create(): Server;
+  readonly wantsCertificate: boolean;
+  /** Those that can be used for the next handshakes. */
+  readonly spare: Server[];
 }
 
 /** Servers that are kept for the next handshakes. */
@@ -78,35 +92,34 @@ function secured(acceptor: Acceptor, handshakes: Handshakes, onFailure: OnFailur
 class Handshakes {
   readonly #timeout: number;
   readonly #clock: Clock;
-  #create: () => Server;
-  #spare: Server[] = [];
+  #servers: Servers;
 
   constructor({ handshakeTimeout = 10_000, clock = systemClock, ...identity }: TlsOptions) {
     this.#timeout = handshakeTimeout;
     this.#clock = clock;
-    this.#create = creator(identity);
+    this.#servers = serversOf(identity);
   }
 
   replace(identity: TlsIdentity): void {
-    this.#create = creator(identity);
-    this.#spare = [];
+    this.#servers = serversOf(identity);
   }
 
   /** Resolves to the encrypted connection over another one. */
   async shake(stream: ByteStream): Promise<ByteStream> {
-    const wire = new Wire(stream), spare = this.#spare, server = spare.pop() ?? this.#create();
+    const wire = new Wire(stream),
+      { create, spare, wantsCertificate } = this.#servers,
+      server = spare.pop() ?? create();
     const { promise, resolve, reject } = Promise.withResolvers<TlsStream>();
-    const cancel = this.#clock.schedule(
-      () => reject(new Error(`It took more than ${this.#timeout} ms`)),
-      this.#timeout,
-    );
+    const late = () => reject(new Error(`It took more than ${this.#timeout} ms`));
     const gone = () => reject(new Error("The connection was closed"));
+    const cancel = this.#clock.schedule(late, this.#timeout);
     wire.on("error", reject).on("close", gone).on("end", gone);
     server.on("tlsClientError", reject);
     server.on("secureConnection", (socket) => resolve(new TlsStream(socket, wire, stream.remote)));
     server.emit("connection", wire);
     try {
       const secure = await promise;
+      if (wantsCertificate && !secure.certificate) throw new Error("The client has shown no certificate");
       server.removeAllListeners("tlsClientError").removeAllListeners("secureConnection");
       if (spare.length < SPARE) spare.push(server);
       return secure;
@@ -119,27 +132,27 @@ class Handshakes {
   }
 }
 
-function creator({ certificate, key, hosts = {}, clientCa, minVersion = "TLSv1.2" }: TlsIdentity): () => Server {
+function serversOf(identity: TlsIdentity): Servers {
+  const { certificate, key, hosts = {}, clientCa, minVersion = "TLSv1.2" } = identity;
   checkIdentity({ certificate, key });
   for (const [host, identity] of Object.entries(hosts)) checkIdentity(identity, ` of host "${host}"`);
   if (clientCa !== undefined) checkAuthorities(clientCa, "Client CA");
-  const common = { minVersion, ...clientCa !== undefined && { ca: clientCa } };
-  const contexts = new Map(
-    Object.entries(hosts).map(([host, { certificate, key }]) => {
-      return [host.toLowerCase(), createSecureContext({ ...common, cert: certificate, key })];
-    }),
-  );
-  return () =>
-    createServer({
-      ...common,
-      cert: certificate,
-      key,
-      requestCert: clientCa !== undefined,
-      rejectUnauthorized: clientCa !== undefined,
-      allowHalfOpen: true,
-      handshakeTimeout: 0, // has its own
-      SNICallback: (host, found) => found(null, contextOf(host, contexts)),
-    });
+  const wantsCertificate = clientCa !== undefined, common = { minVersion, ...wantsCertificate && { ca: clientCa } };
+  const contexts = new Map<string, SecureContext>();
+  for (const [host, { certificate: cert, key }] of Object.entries(hosts)) {
+    contexts.set(host.toLowerCase(), createSecureContext({ ...common, cert, key }));
+  }
+  const options: TlsServerOptions = {
+    ...common,
+    cert: certificate,
+    key,
+    requestCert: wantsCertificate,
+    rejectUnauthorized: wantsCertificate,
+    allowHalfOpen: true,
+    handshakeTimeout: 0, // has its own
+    SNICallback: (host, found) => found(null, contextOf(host, contexts)),
+  };
+  return { create: () => createServer(options), wantsCertificate, spare: [] };
 }
 
 function contextOf(host: string, contexts: ReadonlyMap<string, SecureContext>): SecureContext | undefined {

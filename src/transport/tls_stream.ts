@@ -7,7 +7,7 @@ import type { TLSSocket } from "node:tls";
 import { Inbox } from "./inbox.ts";
 import type { ByteStream, ClientCertificate } from "./transport.ts";
 
-/** The sizes of reads: small ones for those that hardly speak, larger ones when they are filled. */
+/** The sizes of reads: small ones for those that hardly speak, larger ones when they are filled; and that of the largest write. */
 const SMALL = 2048, LARGE = 65_536;
 
 /** The encrypted side: a stream of bytes as node:tls wants it. */
@@ -78,8 +78,9 @@ export class TlsStream implements ByteStream {
   readonly #socket: TLSSocket;
   readonly #wire: Wire;
   readonly #inbox = new Inbox();
+  /** Why nothing can be written any more. */
   #broken: Error | undefined;
-  /** Ends the write that is under way. */
+  /** Ends the write that is under way: node:tls may forget it. */
   #reject: ((error: Error) => void) | undefined;
 
   constructor(socket: TLSSocket, wire: Wire, remote: string) {
@@ -97,7 +98,7 @@ export class TlsStream implements ByteStream {
   #break(error: Error): void {
     this.#inbox.end(error);
     this.#broken ??= error;
-    this.#reject?.(this.#broken);
+    this.#reject?.(error);
   }
 
   read(buffer: Uint8Array): Promise<number | null> {
@@ -110,7 +111,8 @@ export class TlsStream implements ByteStream {
     return new Promise((resolve, reject) => {
       if (this.#broken) return reject(this.#broken);
       this.#reject = reject;
-      this.#socket.write(bytes, (error) => error ? reject(error) : resolve(bytes.length));
+      const part = bytes.subarray(0, LARGE);
+      this.#socket.write(part, (error) => error ? reject(error) : resolve(part.length));
     });
   }
 

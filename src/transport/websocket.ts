@@ -179,6 +179,7 @@ class SocketStream implements ByteStream {
     return Promise.resolve();
   }
 
+  /** Deno can't cut the connection: where the client neither reads nor leaves, it stays with Deno alone. */
   close(): void {
     this.#break(new Deno.errors.Interrupted("Stream was closed"));
     this.#socket.close(1000);

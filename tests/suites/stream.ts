@@ -32,9 +32,10 @@ type Test = (ends: Ends) => Promise<void>;
 export function streamSuite(name: string, open: () => Promise<Ends>, limits: Limits = {}): void {
   const { halfClose = true, pacesPeer = true, ignore = false } = limits;
   const test = (behaviour: string, run: Test, possible = true) => {
+    if (!possible) return;
     Deno.test({
       name: `${name}: ${behaviour}`,
-      ignore: ignore || !possible,
+      ignore,
       async fn() {
         await using ends = await open();
         await run(ends);
@@ -84,8 +85,13 @@ async function readAll(stream: ByteStream, length: number, size = 10_000): Promi
   return all;
 }
 
+interface Filled {
+  readonly written: number;
+  readonly waiting: State<number>;
+}
+
 /** Writes until that has to wait; resolves to how much was written, and to the write that waits. */
-async function fill(stream: ByteStream): Promise<{ written: number; waiting: State<number> }> {
+async function fill(stream: ByteStream): Promise<Filled> {
   const block = new Uint8Array(MiB);
   for (let written = 0; written < TOO_MUCH;) {
     const write = new State(stream.write(block));
@@ -95,8 +101,9 @@ async function fill(stream: ByteStream): Promise<{ written: number; waiting: Sta
   throw new Error(`${TOO_MUCH} bytes were written, and nobody has read them`);
 }
 
+/** Whether it settles without anybody else's doing: what that takes is a few turns of the event loop. */
 async function settled(state: State<unknown>): Promise<boolean> {
-  for (let i = 0; i < 20 && !state.settled; i++) await settle();
+  for (let i = 0; i < 40 && !state.settled; i++) await new Promise((resolve) => setTimeout(resolve, 0));
   return state.settled;
 }
 
@@ -136,14 +143,21 @@ async function takesCopies({ tested, peer }: Ends): Promise<void> {
 }
 
 async function writeWaits({ tested, peer }: Ends): Promise<void> {
-  const { written, waiting } = await fill(tested);
-  await readAll(peer, written, MiB);
-  assert(await waiting.promise > 0);
+  await drained(await fill(tested), peer);
 }
 
 async function peerWaits({ tested, peer }: Ends): Promise<void> {
-  const { written, waiting } = await fill(peer);
-  await readAll(tested, written, MiB);
+  await drained(await fill(peer), tested);
+}
+
+/** Reads all that was written before, and until the write that waits has resolved. */
+async function drained({ written, waiting }: Filled, from: ByteStream): Promise<void> {
+  const buffer = new Uint8Array(MiB), done = waiting.promise.then(() => 0);
+  for (let read = 0; read < written || !waiting.settled;) {
+    const count = await Promise.race([from.read(buffer), ...read < written ? [] : [done]]);
+    assert(count !== null, `The stream ended after ${read} of ${written} bytes`);
+    read += count;
+  }
   assert(await waiting.promise > 0);
 }
 
@@ -166,6 +180,7 @@ async function closesWrite({ tested, peer }: Ends): Promise<void> {
 async function answerIsRead({ tested, peer }: Ends): Promise<void> {
   await tested.closeWrite();
   assertEquals(await readText(peer), null);
+  await assertRejects(() => tested.write(new Uint8Array(1)));
   await send(peer, "answer");
   assertEquals(await readText(tested), "answer");
 }

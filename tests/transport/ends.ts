@@ -1,9 +1,11 @@
 // Both ends of connections over every transport: the server's is the one that the broker would get.
 import { assert } from "@std/assert";
+import { connect as connectTls } from "node:tls";
 import { memoryPair } from "../../src/transport/memory.ts";
 import { overProxy } from "../../src/transport/proxy_protocol.ts";
 import { connStream, listenTcp, tcpStream } from "../../src/transport/tcp.ts";
-import { listenTls } from "../../src/transport/tls.ts";
+import { listenTls, overTls } from "../../src/transport/tls.ts";
+import { TlsStream, Wire } from "../../src/transport/tls_stream.ts";
 import type { Acceptor, ByteStream } from "../../src/transport/transport.ts";
 import { listenUnix } from "../../src/transport/unix.ts";
 import { upgrade, type WebSocketOptions } from "../../src/transport/websocket.ts";
@@ -100,6 +102,23 @@ export function tlsEnds(): Promise<Ends> {
     await conn.handshake();
     return connStream(conn, "tls");
   });
+}
+
+/** Over TLS that goes over another stream, which takes a few bytes at a time; the client is that of node:tls. */
+export async function tlsOverMemoryEnds(): Promise<Ends> {
+  const { authority, server } = identity(), [near, far] = memoryPair(1000), wire = new Wire(near);
+  const acceptor: Acceptor = {
+    address: "mqtt://memory",
+    port: 0,
+    async *[Symbol.asyncIterator]() {
+      yield far;
+    },
+    close: () => {},
+  };
+  const ca = authority.own.certificate, client = connectTls({ socket: wire, ca, servername: "localhost" });
+  const secure = new Promise((resolve, reject) => client.on("secureConnect", resolve).on("error", reject));
+  const [tested] = await Promise.all([new Accepting(overTls(acceptor, server)).next(), secure]);
+  return ends(tested, new TlsStream(client, wire, "memory"), () => Promise.resolve());
 }
 
 /** A server of WebSockets, and what it accepts. */

@@ -183,7 +183,8 @@ Deno.test("What came behind the header is gone once the stream is closed", async
 
 Deno.test("An acceptor behind a proxy hands connections on with their clients' addresses, and tells those that fail", async () => {
   const failures = new Mailbox<FailedConnection>("Failures");
-  using listening = new Accepting(overProxy(listenTcp({ port: 0 }), { onFailure: (failed) => failures.put(failed) }));
+  const options = { onFailure: (failed: FailedConnection) => failures.put(failed), clock: new VirtualClock() };
+  using listening = new Accepting(overProxy(listenTcp({ port: 0 }), options));
   const connect = async () => tcpStream(await Deno.connect({ port: listening.acceptor.port, hostname: "127.0.0.1" }));
   const next = listening.next(), silent = await connect(), wrong = await connect(), right = await connect();
   await send(wrong, "GET / HTTP/1.1\r\n\r\n");

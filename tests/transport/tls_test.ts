@@ -232,6 +232,13 @@ test("A client that says nothing is closed when its time is over, not sooner, an
   silent.close();
 });
 
+test("A handshake that is done leaves no timer behind", async () => {
+  const clock = new VirtualClock();
+  using listening = new Listening({ clock });
+  await Promise.all([greet(listening), visit(listening)]);
+  assertEquals(clock.pending, 0);
+});
+
 test("A client that is slow to shake hands is in nobody's way", async () => {
   using listening = new Listening();
   const slow = tcpStream(await Deno.connect({ port: listening.acceptor.port, hostname: "127.0.0.1" }));
@@ -261,7 +268,7 @@ test("What is no TLS, and a client that goes away while it shakes hands, are fai
 });
 
 test("close() ends the iteration and the handshakes under way; connections go on", async () => {
-  using listening = new Listening();
+  using listening = new Listening({ clock: new VirtualClock() });
   const { port } = listening.acceptor;
   const silent = tcpStream(await Deno.connect({ port, hostname: "127.0.0.1" }));
   const [near, far] = await Promise.all([connect(port), listening.next()]);

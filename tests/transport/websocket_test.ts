@@ -1,7 +1,8 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { Hono } from "npm:hono@^4";
 import { settle, VirtualClock } from "../support/clock.ts";
+import type { ByteStream } from "../../src/transport/transport.ts";
 import { upgrade } from "../../src/transport/websocket.ts";
 import { WebSocketServer } from "./ends.ts";
 import { BINARY, CLOSE, PING, PONG, RawWebSocket, TEXT } from "./raw_websocket.ts";
@@ -136,17 +137,22 @@ Deno.test("A message of 64 MiB and more ends the connection", async () => {
   await assertRejects(() => read.promise, Error, "too large");
 });
 
+/** Writes until that has to wait for the clock; resolves to the write that waits, and to how much was written before. */
+async function filled(stream: ByteStream, clock: VirtualClock) {
+  const block = new Uint8Array(65_536);
+  for (let written = 0; written < 64 * 1024 * 1024;) {
+    const write = new State(stream.write(block));
+    while (!write.settled && clock.pending === 0) await settle();
+    if (!write.settled) return { write, written };
+    written += await write.promise;
+  }
+  throw new Error("Nobody reads, and no write has to wait");
+}
+
 Deno.test("A write that waits looks again as its clock says, and leaves no timer behind", async () => {
   const clock = new VirtualClock();
   await using both = await opened({ clock });
-  const { stream, client } = both, block = new Uint8Array(65_536);
-  let write = new State(stream.write(block)), written = 0;
-  for (; write.settled || clock.pending === 0; await settle()) {
-    if (!write.settled) continue;
-    written += await write.promise;
-    write = new State(stream.write(block));
-  }
-  assert(written < 64 * 1024 * 1024);
+  const { stream, client } = both, { write, written } = await filled(stream, clock);
   await clock.advance(10_000);
   assertEquals([write.settled, clock.pending], [false, 1]);
   for (let read = 0; read < written;) read += (await client.frame())!.payload.length;
@@ -159,11 +165,7 @@ Deno.test("A write that waits looks again as its clock says, and leaves no timer
 Deno.test("A write that waits rejects when the stream is closed, and leaves no timer behind", async () => {
   const clock = new VirtualClock();
   await using both = await opened({ clock });
-  const { stream } = both, block = new Uint8Array(65_536);
-  let write = new State(stream.write(block));
-  for (; write.settled || clock.pending === 0; await settle()) {
-    if (write.settled) write = new State(stream.write(block));
-  }
+  const { stream } = both, { write } = await filled(stream, clock);
   stream.close();
   await assertRejects(() => write.promise, Deno.errors.Interrupted);
   assertEquals(clock.pending, 0);
