@@ -14,7 +14,12 @@ export type {
   Decision,
   Refusal,
 } from "./src/access/access.ts";
+export { aclRules } from "./src/access/acl.ts";
 export type { Authenticated, AuthenticationExchange, AuthenticationMethod } from "./src/access/authentication.ts";
+export { allOf, anyOf, type Hook } from "./src/access/compose.ts";
+export { passwordEntry } from "./src/access/password_file.ts";
+export { type PasswordOptions, passwords } from "./src/access/passwords.ts";
+export type { Replaceable } from "./src/access/replaceable.ts";
 export { type ScramSecret, scramSecret, type ScramSecrets, scramSha256 } from "./src/access/scram.ts";
 export { Broker, createBroker, type PublishOptions } from "./src/broker.ts";
 export type { Clock } from "./src/clock.ts";

@@ -48,6 +48,10 @@ type Durability = "full" | "normal";
 
 /** Runs the command and, where it fails, exits with a status. */
 export async function main(args: readonly string[]): Promise<void> {
+  if (args[0] === "passwd") {
+    const { passwdCommand } = await import("./access/passwd_command.ts");
+    Deno.exit(await passwdCommand(args.slice(1)));
+  }
   try {
     await run(args);
   } catch (error) {

@@ -13,7 +13,17 @@ const LONGEST = 256;
 /** The events that explain a loss. */
 type Loss = Extract<
   BrokerEvent,
-  { type: "dropped" | "denied" | "refused" | "disconnected" | "routing-error" | "observer-error" | "hook-error" }
+  {
+    type:
+      | "dropped"
+      | "denied"
+      | "refused"
+      | "disconnected"
+      | "routing-error"
+      | "observer-error"
+      | "hook-error"
+      | "store-failed";
+  }
 >;
 
 /** Something that was lost, refused or went wrong, once or several times in the same way. */
@@ -134,7 +144,8 @@ function lossOf(event: BrokerEvent): About & { readonly count: number } | undefi
     }
     case "routing-error":
     case "observer-error":
-    case "hook-error": {
+    case "hook-error":
+    case "store-failed": {
       const topic = "topic" in event ? kept(event.topic) : undefined, reason = "hook" in event ? event.hook : "threw";
       return { type: event.type, client: undefined, topic, reason, detail: short(textOf(event.error)), count: 1 };
     }

@@ -50,6 +50,11 @@ const kinds: { readonly [type in BrokerEvent["type"]]: readonly (readonly [Broke
   "subscribed": [[{ type: "subscribed", client: "c", filter: "a", qos: 0 }]],
   "unsubscribed": [[{ type: "unsubscribed", client: "c", filter: "a" }]],
   "closed": [[{ type: "closed" }]],
+  "store-failed": [[
+    { type: "store-failed", error },
+    { client: none, topic: none, reason: "threw", detail: "TypeError: no" },
+  ]],
+  "store-recovered": [[{ type: "store-recovered" }]],
   "dropped": [
     [dropped("c", "t", { count: 7 }), { client: "c", topic: "t", reason: "queue-full", detail: none, count: 7 }],
     [dropped(none, none), { client: none, topic: none, reason: "queue-full", detail: none }],

@@ -18,7 +18,7 @@ export class Peer implements Disposable {
     this.ended = new Promise((resolve) => socket.on("close", () => resolve()));
     socket.setNoDelay(true);
     socket.on("error", () => {}); // reset, or written to when it was closed: `ended` tells it
-    socket.on("data", (bytes) => this.#take(bytes));
+    socket.on("data", (bytes) => this.#take(bytes as Buffer));
   }
 
   /** Connects to a port of this machine. */
