@@ -138,10 +138,11 @@ export class BrokerProcess implements AsyncDisposable {
     this.port = port;
   }
 
-  /** Starts it on a free port, and resolves when it listens. */
+  /** Starts it on a free port, with further permissions where `options` name some, and resolves when it listens. */
   static async start(...options: readonly string[]): Promise<BrokerProcess> {
     await using unlessStarted = new AsyncDisposableStack();
-    const process = unlessStarted.use(denoRun("--allow-net", "mod.ts", "--port", "0", ...options));
+    const [permissions, others] = [true, false].map((wanted) => options.filter((one) => isPermission(one) === wanted));
+    const process = unlessStarted.use(denoRun("--allow-net", ...permissions!, "mod.ts", "--port", "0", ...others!));
     const line = await process.output.take();
     const [, port] = /^Brook \S+ listens on mqtt:\/\/127\.0\.0\.1:(\d+): /.exec(line) ?? [];
     assert(port, `The first line is ${JSON.stringify(line)}`);
@@ -181,4 +182,8 @@ export class BrokerProcess implements AsyncDisposable {
     await using _process = this.#process;
     assertEquals(await this.stop(), 0, "The broker did not end well");
   }
+}
+
+function isPermission(option: string): boolean {
+  return /^--allow-(read|write|env)\b/.test(option);
 }
