@@ -1,7 +1,8 @@
 // One turn. Whatever starts work (a read, a timer, a publication of the process itself) handles everything that is
-// there, synchronously; at the end of the turn every connection that has something to send writes once.
-// Acknowledgements and deliveries are only bytes in an outbox until then, so that batching comes for free. Work that
-// starts on its own, such as a user's delayed message, opens a turn that ends with the current microtasks.
+// there, synchronously; at the end of the turn every connection that has something to send writes once (where there is a
+// store, once that has committed: durability.ts). Acknowledgements and deliveries are only bytes in an outbox until then,
+// so that batching comes for free. Work that starts on its own, such as a user's delayed message, opens a turn that ends
+// with the current microtasks.
 import type { Clock } from "./clock.ts";
 
 /** How many deliveries are made before the clock is looked at. */
@@ -9,32 +10,50 @@ const HEAVY = 1000;
 
 /** Something with bytes to send. */
 export interface Flushable {
-  /** Where it is now: what comes later is not to be sent with what is there. */
-  mark(): number;
+  /** Where it is now: what comes later is not to be sent with what is there. Nothing where it waits for nobody, and has gone. */
+  mark(): number | undefined;
   /** Starts to write what was collected, up to a mark. Must not throw. */
   flush(upTo: number): void;
 }
 
-/** A turn that is over, and what it wants to send. */
+/** Turns that are over, and what they want to send. */
 export class Ended {
-  readonly touched: readonly Flushable[];
-  readonly #waiting: readonly (() => void)[];
+  #touched: Flushable[];
+  readonly #waiting: (() => void)[];
   #marks: readonly number[] | undefined;
 
-  constructor(touched: readonly Flushable[], waiting: readonly (() => void)[]) {
-    this.touched = touched;
+  constructor(touched: Flushable[] = [], waiting: (() => void)[] = []) {
+    this.#touched = touched;
     this.#waiting = waiting;
   }
 
-  /** Notes how far everything is: following turns add to it before this one is released. */
+  /** What has something to send. */
+  get touched(): readonly Flushable[] {
+    return this.#touched;
+  }
+
+  /** True where there is nothing to send, and nobody waits. */
+  get idle(): boolean {
+    return this.#touched.length === 0 && this.#waiting.length === 0;
+  }
+
+  /** Adds a turn that has ended behind it. */
+  join(next: Ended): void {
+    for (const flushable of next.#touched) this.#touched.push(flushable);
+    for (const resolve of next.#waiting) this.#waiting.push(resolve);
+  }
+
+  /** Notes how far everything is, because what follows is not to be released with it. What waits for nobody has gone. */
   mark(): void {
-    this.#marks = this.touched.map((flushable) => flushable.mark());
+    const marks = this.#touched.map((flushable) => flushable.mark());
+    this.#touched = this.#touched.filter((_, i) => marks[i] !== undefined);
+    this.#marks = marks.filter((mark) => mark !== undefined);
   }
 
   /** Lets it go. */
   release(): void {
     const marks = this.#marks;
-    for (let i = 0; i < this.touched.length; i++) this.touched[i]!.flush(marks ? marks[i]! : Infinity);
+    for (let i = 0; i < this.#touched.length; i++) this.#touched[i]!.flush(marks ? marks[i]! : Infinity);
     for (const resolve of this.#waiting) resolve();
   }
 }
@@ -120,9 +139,9 @@ export class Turn {
 
   #end(): void {
     this.#now = undefined;
-    const touched = this.#touched, waiting = this.#waiting;
-    if (touched.length > 0) this.#touched = [];
-    if (waiting.length > 0) this.#waiting = [];
-    this.#pass(new Ended(touched, waiting));
+    const ended = new Ended(this.#touched, this.#waiting);
+    this.#touched = [];
+    this.#waiting = [];
+    this.#pass(ended);
   }
 }
