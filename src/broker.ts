@@ -90,8 +90,9 @@ export class Broker implements AsyncDisposable {
     const turn = this.#turn = new Turn(clock, store && ((turn) => this.#durability!.pass(turn)));
     const deadlines = new Deadlines(clock), memory = new Memory(limits.memory);
     const { report } = this.#journal = new Journal(turn, () => timeOfDay(clock));
-    this.#durability = store && new Durability({ store, clock, report });
-    this.#retained = new RetainedMessages({ deadlines, memory, limits, keeper: store && keeperOf(store, clock) });
+    const durability = this.#durability = store && new Durability({ store, clock, report });
+    const keeper = store && keeperOf(store, clock, durability!);
+    this.#retained = new RetainedMessages({ deadlines, memory, limits, keeper });
     this.#router = new Router(routing, report, (message) => this.#deliver(message));
     const sessions = new Sessions({
       index: this.#index,
@@ -118,7 +119,7 @@ export class Broker implements AsyncDisposable {
       report,
       retained: this.#retained,
       admission: new Admission(limits, memory),
-      durability: this.#durability,
+      durability,
     };
     this.#compose();
     this.published = this.#journal.guard(this.#router.published);

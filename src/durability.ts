@@ -5,7 +5,7 @@
 import type { Clock } from "./clock.ts";
 import type { Report } from "./events.ts";
 import type { Store } from "./store/store.ts";
-import { Ended, type Flushable } from "./turn.ts";
+import type { Ended, Flushable } from "./turn.ts";
 
 /** How long the end of deliveries may wait for others to be committed with, and how long until a commit is tried again, in ms. */
 const SOON = 10, RETRY = 1000;
@@ -17,13 +17,38 @@ export interface DurabilityOptions {
   readonly report: Report;
 }
 
+/** What waits for a commit, of one turn or several. */
+class Held {
+  /** How far each may be flushed then: following turns add to it. */
+  readonly marks = new Map<Flushable, number>();
+  readonly #waiting: (() => void)[] = [];
+
+  /** True where nothing is to be sent, and nobody waits. */
+  get idle(): boolean {
+    return this.marks.size === 0 && this.#waiting.length === 0;
+  }
+
+  add(touched: readonly Flushable[], waiting: readonly (() => void)[] = []): void {
+    for (const flushable of touched) {
+      const mark = flushable.mark();
+      if (mark !== undefined) this.marks.set(flushable, mark);
+    }
+    for (const resolve of waiting) this.#waiting.push(resolve);
+  }
+
+  release(): void {
+    for (const [flushable, mark] of this.marks) flushable.flush(mark);
+    for (const resolve of this.#waiting) resolve();
+  }
+}
+
 /** The commits of one broker: one at a time. */
 export class Durability {
   readonly #options: DurabilityOptions;
   /** Turns that end together; their commit is the next thing to be done. */
-  #round: Ended | undefined;
-  /** Turns whose changes are not durable yet, in order. */
-  readonly #waiting: Ended[] = [];
+  #round: Held | undefined;
+  /** What rests on changes that are not durable yet, in order. */
+  readonly #waiting: Held[] = [];
   /** Settles when the commit that is under way is over, and what it had to release is released; never rejects. */
   #committing: Promise<void> | undefined;
   #failing = false;
@@ -56,24 +81,31 @@ export class Durability {
     if (this.#closed) return;
     const { store } = this.#options, pending = store.pending, changed = pending !== this.#pending;
     this.#pending = pending;
+    if (this.#round) return this.#join(turn);
     if (this.#failing) return this.#passWhileFailing(turn, changed);
-    if (changed && store.urgent || this.#round || this.#waiting.length > 0) return this.#join(turn);
+    if (changed && store.urgent || this.#waiting.length > 0) return this.#join(turn);
     if (pending > 0) this.#later(SOON);
     turn.release();
   }
 
   /** What rests on no change may go, but for what stands behind something that does. */
   #passWhileFailing(turn: Ended, changed: boolean): void {
-    if (changed || turn.touched.some((flushable) => this.#held.has(flushable))) this.#wait(turn);
-    else turn.release();
+    if (changed) {
+      const held = new Held();
+      held.add(turn.touched, turn.waiting);
+      return this.#wait(held);
+    }
+    const behind = turn.touched.filter((flushable) => this.#held.has(flushable));
+    if (behind.length > 0) this.#waiting.at(-1)!.add(behind);
+    turn.release(this.#held);
   }
 
   #join(turn: Ended): void {
     if (!this.#round) {
-      this.#round = new Ended();
+      this.#round = new Held();
       queueMicrotask(() => this.#endRound());
     }
-    this.#round.join(turn);
+    this.#round.add(turn.touched, turn.waiting);
   }
 
   #endRound(): void {
@@ -82,14 +114,13 @@ export class Durability {
     if (!this.#failing && !this.#committing) this.#commit();
   }
 
-  #wait(turn: Ended): void {
-    turn.mark();
-    if (this.#failing) this.#hold(turn);
-    if (!turn.idle) this.#waiting.push(turn);
+  #wait(held: Held): void {
+    if (this.#failing) this.#hold(held);
+    if (!held.idle) this.#waiting.push(held);
   }
 
-  #hold(turn: Ended): void {
-    for (const flushable of turn.touched) this.#held.add(flushable);
+  #hold({ marks }: Held): void {
+    for (const flushable of marks.keys()) this.#held.add(flushable);
   }
 
   /** Makes everything durable that has been changed so far, and lets go what waits for that. */
@@ -112,7 +143,7 @@ export class Durability {
       this.#held.clear();
       this.#options.report({ type: "store-recovered" });
     }
-    for (const turn of this.#waiting.splice(0, count)) turn.release();
+    for (const held of this.#waiting.splice(0, count)) held.release();
     if (this.#closed) return;
     if (this.#waiting.length > 0) this.#commit(); // what has come while this commit was under way
     else if (this.#options.store.pending > 0) this.#later(SOON);
@@ -123,7 +154,7 @@ export class Durability {
     this.#pending = this.#options.store.pending;
     if (!this.#failing) {
       this.#failing = true;
-      for (const turn of this.#waiting) this.#hold(turn);
+      for (const held of this.#waiting) this.#hold(held);
       this.#options.report({ type: "store-failed", error });
     }
     if (!this.#closed) this.#later(RETRY);

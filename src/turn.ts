@@ -16,45 +16,21 @@ export interface Flushable {
   flush(upTo: number): void;
 }
 
-/** Turns that are over, and what they want to send. */
+/** A turn that is over, and what it wants to send. */
 export class Ended {
-  #touched: Flushable[];
-  readonly #waiting: (() => void)[];
-  #marks: readonly number[] | undefined;
+  readonly touched: readonly Flushable[];
+  /** Called when it is released. */
+  readonly waiting: readonly (() => void)[];
 
-  constructor(touched: Flushable[] = [], waiting: (() => void)[] = []) {
-    this.#touched = touched;
-    this.#waiting = waiting;
+  constructor(touched: readonly Flushable[], waiting: readonly (() => void)[]) {
+    this.touched = touched;
+    this.waiting = waiting;
   }
 
-  /** What has something to send. */
-  get touched(): readonly Flushable[] {
-    return this.#touched;
-  }
-
-  /** True where there is nothing to send, and nobody waits. */
-  get idle(): boolean {
-    return this.#touched.length === 0 && this.#waiting.length === 0;
-  }
-
-  /** Adds a turn that has ended behind it. */
-  join(next: Ended): void {
-    for (const flushable of next.#touched) this.#touched.push(flushable);
-    for (const resolve of next.#waiting) this.#waiting.push(resolve);
-  }
-
-  /** Notes how far everything is, because what follows is not to be released with it. What waits for nobody has gone. */
-  mark(): void {
-    const marks = this.#touched.map((flushable) => flushable.mark());
-    this.#touched = this.#touched.filter((_, i) => marks[i] !== undefined);
-    this.#marks = marks.filter((mark) => mark !== undefined);
-  }
-
-  /** Lets it go. */
-  release(): void {
-    const marks = this.#marks;
-    for (let i = 0; i < this.#touched.length; i++) this.#touched[i]!.flush(marks ? marks[i]! : Infinity);
-    for (const resolve of this.#waiting) resolve();
+  /** Lets it go, but for what is held back. */
+  release(held?: ReadonlySet<Flushable>): void {
+    for (const flushable of this.touched) if (!held?.has(flushable)) flushable.flush(Infinity);
+    for (const resolve of this.waiting) resolve();
   }
 }
 
