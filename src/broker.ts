@@ -88,7 +88,7 @@ export class Broker implements AsyncDisposable {
   constructor(options: BrokerOptions) {
     const { routing, limits, clock, store, signal } = this.#options = resolveOptions(options);
     const turn = this.#turn = new Turn(clock, store && ((turn) => this.#durability!.pass(turn)));
-    const deadlines = new Deadlines(clock), memory = new Memory(limits.memory);
+    const deadlines = new Deadlines(clock, (work) => turn.run(work)), memory = new Memory(limits.memory);
     const { report } = this.#journal = new Journal(turn, () => timeOfDay(clock));
     const durability = this.#durability = store && new Durability({ store, clock, report });
     const keeper = store && keeperOf(store, clock, durability!);
@@ -129,8 +129,10 @@ export class Broker implements AsyncDisposable {
     this.counters = this.#journal.counters;
     this.closed = this.#closed.promise;
     signal?.addEventListener("abort", this.#abort);
-    for (const message of store?.retained() ?? []) this.#retained.restore(restoredMessage(message, clock), clock.now());
-    sessions.load();
+    turn.run(() => {
+      for (const message of store?.retained() ?? []) this.#retained.restore(restoredMessage(message, clock), turn.now);
+      sessions.load();
+    });
     if (signal?.aborted) this.close();
   }
 

@@ -2,12 +2,12 @@
 // again, and nothing else. The time of day goes on over a restart, as that of a machine does.
 import { type Broker, type BrokerEvent, type BrokerOptions, createBroker } from "../../mod.ts";
 import type { MemoryStore } from "../../src/store/memory.ts";
-import type { Store } from "../../src/store/store.ts";
 import { memoryPair } from "../../src/transport/memory.ts";
 import type { ByteStream } from "../../src/transport/transport.ts";
 import { type PacketLike, TestClient } from "../support/client.ts";
 import { settle, VirtualClock } from "../support/clock.ts";
 import { Disk } from "./disk.ts";
+import { Life } from "./life.ts";
 
 /** When everything begins, in milliseconds of wall time. */
 const BEGIN = 1_700_000_000_000;
@@ -59,13 +59,14 @@ export class Machine implements AsyncDisposable {
   /** The events of all its brokers. */
   readonly events: BrokerEvent[] = [];
   readonly #options: BrokerOptions;
+  #life: Life | undefined;
   readonly #clients = new Set<WatchedClient>();
 
   constructor(options: BrokerOptions = {}, disk: Disk = new Disk()) {
     this.#options = options;
     this.disk = disk;
     this.clock = new DayClock(BEGIN);
-    this.broker = this.#start(disk.store);
+    this.broker = this.#start();
   }
 
   /** What its disk holds. */
@@ -73,23 +74,25 @@ export class Machine implements AsyncDisposable {
     return this.disk.store;
   }
 
-  #start(store: Store): Broker {
-    const broker = createBroker({ ...this.#options, clock: this.clock, store });
+  #start(): Broker {
+    this.#life = new Life(this.store);
+    const broker = createBroker({ ...this.#options, clock: this.clock, store: this.#life.store });
     broker.events.subscribe((event) => this.events.push(event));
     return broker;
   }
 
   /** Kills the broker: its clients lose their connections, and what was not committed is lost. */
   async crash(): Promise<void> {
+    this.#life!.end();
     this.store.crash();
     for (const client of this.#clients) await client.drop();
     this.#clients.clear();
   }
 
   /** Starts a broker again after so many seconds, during which there was none. */
-  async start(seconds = 0, seen: Store = this.store): Promise<void> {
+  async start(seconds = 0): Promise<void> {
     this.clock = new DayClock(this.clock.time + seconds * 1000);
-    this.broker = this.#start(seen);
+    this.broker = this.#start();
     await settle();
   }
 
