@@ -101,6 +101,24 @@ for (const [name, [usual, hostile, times]] of Object.entries(loads)) {
   });
 }
 
+Deno.test("Many clients that publish without end do not keep the broker from looking at others in between", async () => {
+  await using broker = await BrokerProcess.start("--log-level", "warn");
+  using witness = await Witness.of(broker.port);
+  const publish = bytes({ cmd: "publish", topic: "t", payload: "x", qos: 0 });
+  const flood = async (i: number, bytes: Buffer) => {
+    using peer = await Peer.to(broker.port);
+    await peer.send(login(`flood ${i}`), bytes, ping);
+    await peer.receive(4 + 2);
+  };
+  const longestUnder = (clients: number) => {
+    const all = Buffer.alloc(Math.ceil(3_000_000 / clients) * publish.length, publish);
+    return witness.longest(Promise.all(list(clients, (i) => flood(i, all))));
+  };
+  const usually = await longestUnder(1), longest = await longestUnder(50);
+  console.log(`others waited for up to ${longest.toFixed()} ms, ${usually.toFixed()} ms for a single one of them`);
+  assert(longest < 3 * usually + 250, `${longest.toFixed()} ms instead of ${usually.toFixed()} ms`);
+});
+
 Deno.test("An UNSUBSCRIBE from 140,000 filters is answered, whether or not they were subscribed to", async () => {
   await using broker = createBroker({ limits: { subscriptions: Infinity } });
   await using tap = new Tap(broker);
