@@ -86,7 +86,7 @@ export class Broker implements AsyncDisposable {
 
   /** Use {@linkcode createBroker}. */
   constructor(options: BrokerOptions) {
-    const { routing, limits, clock, store, signal } = this.#options = resolveOptions(options);
+    const { routing, limits, clock, store, signal, overload } = this.#options = resolveOptions(options);
     const turn = this.#turn = new Turn(clock, store && ((turn) => this.#durability!.pass(turn)));
     const deadlines = new Deadlines(clock, (work) => turn.run(work)), memory = new Memory(limits.memory);
     const { report } = this.#journal = new Journal(turn, () => timeOfDay(clock));
@@ -105,6 +105,7 @@ export class Broker implements AsyncDisposable {
       turn,
       clock,
       store,
+      overload,
       publish: (will) => this.#router.incoming.next(will),
     });
     this.#context = {

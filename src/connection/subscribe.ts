@@ -4,7 +4,7 @@ import type { Refusal } from "../access/access.ts";
 import type { SubscribePacket, SubscriptionRequest, UnsubscribePacket } from "../codec/packet.ts";
 import { MqttError } from "../errors.ts";
 import type { Session } from "../session/session.ts";
-import { isOverloadPolicy, overloadPolicies, type OverloadPolicy } from "../overload.ts";
+import { policyOf } from "../overload.ts";
 import { topicSizeFault } from "../topics/filter.ts";
 import { parseFilter, sharedFilterFault } from "../topics/shared.ts";
 import type { Connection } from "./connection.ts";
@@ -47,21 +47,6 @@ function quotaFault(
   return full ? { reason: "quota-exceeded" } : undefined;
 }
 
-/** What happens to messages of a subscription that find no room. */
-function overloadOf(
-  { client, context: { options, report } }: Connection,
-  { topic, qos }: SubscriptionRequest,
-): OverloadPolicy {
-  try {
-    const policy = options.overload({ client: client!, filter: parseFilter(topic).filter, qos });
-    if (isOverloadPolicy(policy)) return policy;
-    throw new TypeError(`Overload policy is ${Deno.inspect(policy)}, not one of ${overloadPolicies.join(", ")}`);
-  } catch (error) {
-    report({ type: "hook-error", hook: "overload", error });
-    return "drop-newest";
-  }
-}
-
 function denied({ client, context }: Connection, { topic }: SubscriptionRequest, { reason }: Refusal): void {
   context.report({ type: "denied", action: "subscribe", client: client!.id, topic, reason });
 }
@@ -73,8 +58,10 @@ function add(
   request: SubscriptionRequest,
   identifier: number | undefined,
 ): () => void {
-  const { topic, qos } = request, { context, dialect } = connection;
-  const options = { ...dialect.subscription(request, identifier), overload: overloadOf(connection, request) };
+  const { topic, qos } = request, { client, context, dialect } = connection;
+  const subscription = { client: client!, filter: parseFilter(topic).filter, qos };
+  const overload = policyOf(context.options.overload, subscription, context.report);
+  const options = { ...dialect.subscription(request, identifier), overload };
   const isNew = session.subscriptions.set(topic, options);
   context.report({ type: "subscribed", client: session.clientId, filter: topic, qos });
   if (parseFilter(topic).group !== undefined || !dialect.wantsRetained(request, isNew)) return () => {};

@@ -1,5 +1,6 @@
 // What a session has still to send, first in, first out, bounded in messages and in bytes. An entry may stand for many messages:
 // a replay is an iterator (over the retained messages of a new subscription), asked for the next one only when that can be sent.
+import type { Backlog } from "./backlog.ts";
 import type { Memory } from "../memory.ts";
 import type { Message } from "../message.ts";
 import type { Terms } from "./terms.ts";
@@ -22,14 +23,6 @@ export class Delivery {
 
 /** Deliveries one by one; nothing for now where the next one takes long to find. */
 type Replay = Iterator<Delivery | undefined, void>;
-
-/** Deliveries that were waiting when the broker was started: they are read from the store when it is their turn. */
-export interface Backlog {
-  readonly deliveries: Iterator<Delivery, void>;
-  /** How many are left, and their bytes. */
-  count: number;
-  bytes: number;
-}
 
 /** The bounds of a queue. */
 export interface QueueLimits {
@@ -100,16 +93,11 @@ export class DeliveryQueue {
 
   /** Appends a delivery, or returns why there is no room for it. */
   push(delivery: Delivery): NoRoom | undefined {
-    const { queuedMessages, queuedBytes } = this.#limits, bytes = this.#bytes + delivery.message.weight;
-    if (this.#messages >= queuedMessages || bytes > queuedBytes) return "queue-full";
+    const { queuedMessages, queuedBytes } = this.#limits;
+    if (this.#messages >= queuedMessages || this.#bytes + delivery.message.weight > queuedBytes) return "queue-full";
     if (this.#memory.full) return "memory-full";
     this.#entries.push(delivery);
-    this.#messages++;
-    this.#bytes = bytes;
-    this.#memory.hold(delivery.message);
-    if (delivery.terms.overload === "latest-per-topic") {
-      (this.#latest ??= new Map()).set(sequenceOf(delivery), delivery);
-    } else this.#latest?.delete(sequenceOf(delivery)); // what comes next must not overtake this one
+    this.#hold(delivery);
     return undefined;
   }
 
@@ -129,6 +117,7 @@ export class DeliveryQueue {
 
   /** Takes the delivery out that one on the same topic supersedes. */
   takeLatest(delivery: Delivery): Delivery | undefined {
+    this.#load();
     const waiting = this.#latest?.get(sequenceOf(delivery));
     if (waiting) this.#leaveHole(waiting, this.#entries.indexOf(waiting, this.#head));
     return waiting;
@@ -150,8 +139,9 @@ export class DeliveryQueue {
   /** Removes those in front that have expired, and returns them. */
   expire(now: number): Delivery[] {
     const expired: Delivery[] = [];
-    for (let next = this.#entries[this.#head]; next instanceof Delivery; next = this.#entries[this.#head]) {
-      if (!(next.message.expiresAt !== undefined && next.message.expiresAt <= now)) break;
+    while (isExpired(this.#backlog?.first, now)) expired.push(this.#shiftBacklog()!);
+    if (this.#backlog) return expired;
+    for (let next = this.#entries[this.#head]; isExpired(next, now); next = this.#entries[this.#head]) {
       expired.push(next);
       this.#dropHead(next);
     }
@@ -204,17 +194,30 @@ export class DeliveryQueue {
   }
 
   #shiftBacklog(): Delivery | undefined {
-    const backlog = this.#backlog, delivery = backlog?.deliveries.next().value ?? undefined;
+    const backlog = this.#backlog;
     if (!backlog) return undefined;
-    const { count, bytes } = backlog, left = delivery && count > 1;
-    // What the store counts, and what a message weighs here, may differ a little: the last one takes the rest with it.
-    const weight = left ? Math.min(delivery.message.weight, bytes) : bytes, taken = left ? 1 : count;
-    backlog.count -= taken;
-    backlog.bytes -= weight;
-    this.#messages -= taken;
-    this.#bytes -= weight;
-    if (!left) this.#backlog = undefined;
+    const { count, bytes } = backlog, delivery = backlog.shift();
+    this.#messages -= count - backlog.count;
+    this.#bytes -= bytes - backlog.bytes;
+    if (backlog.count === 0) this.#backlog = undefined;
     return delivery;
+  }
+
+  /** Takes the whole backlog into memory: what is in it may be replaced. */
+  #load(): void {
+    if (!this.#backlog) return;
+    const loaded = [...this.takeBacklog()];
+    for (const delivery of loaded) this.#hold(delivery);
+    this.#entries = [...loaded, ...this.#entries.slice(this.#head).filter((entry) => entry !== undefined)];
+    this.#head = this.#oldest = this.#holes = 0;
+  }
+
+  #hold(delivery: Delivery): void {
+    this.#messages++;
+    this.#count(delivery.message, 1);
+    if (delivery.terms.overload === "latest-per-topic") {
+      (this.#latest ??= new Map()).set(sequenceOf(delivery), delivery);
+    } else this.#latest?.delete(sequenceOf(delivery)); // what comes next must not overtake this one
   }
 
   #dropHead(entry: Entry): void {
@@ -249,4 +252,10 @@ export class DeliveryQueue {
     if (sign > 0) this.#memory.hold(message);
     else this.#memory.release(message);
   }
+}
+
+function isExpired(entry: Entry, now: number): entry is Delivery {
+  if (!(entry instanceof Delivery)) return false;
+  const { expiresAt } = entry.message;
+  return expiresAt !== undefined && expiresAt <= now;
 }

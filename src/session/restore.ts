@@ -1,10 +1,12 @@
-// From what a store has kept to a session, when the broker starts. Nothing of a queue is read before its client is there: a million
-// messages may be waiting.
+// From what a store has kept to a session, when the broker starts. Nothing of a queue is read before its client is there.
 import { type Clock, timeOfDay } from "../clock.ts";
 import type { Durability } from "../durability.ts";
 import { Message, type QoS } from "../message.ts";
+import { type OverloadPolicy, policyOf } from "../overload.ts";
 import type { RetainedKeeper } from "../topics/retained.ts";
-import type { Store, StoredDelivery, StoredSession } from "../store/store.ts";
+import { parseFilter } from "../topics/shared.ts";
+import type { Store, StoredDelivery, StoredSession, SubscriptionTerms } from "../store/store.ts";
+import { Backlog } from "./backlog.ts";
 import { Delivery } from "./queue.ts";
 import { SessionRecord, toWallTime } from "./record.ts";
 import { type FormerState, Session } from "./session.ts";
@@ -14,44 +16,64 @@ import type { SessionContext } from "./sessions.ts";
 export function restoreSession(stored: StoredSession, context: SessionContext): Session {
   const { clientId, expiry, nextSequence, subscriptions } = stored, store = context.store!;
   const record = new SessionRecord(clientId, { store, clock: context.clock }, expiry === 0, nextSequence);
-  const session = new Session(clientId, expiry, context, record, formerState(stored, context));
-  for (const [filter, terms] of subscriptions) session.subscriptions.restore(filter, terms);
+  const policies = new Map(
+    [...subscriptions].map(([filter, terms]) => [filter, chosen(clientId, filter, terms, context)]),
+  );
+  const session = new Session(clientId, expiry, context, record, formerState(stored, commonPolicy(policies), context));
+  for (const [filter, terms] of subscriptions) {
+    session.subscriptions.restore(filter, { ...terms, overload: policies.get(filter)! });
+  }
   return session;
 }
 
-function formerState(
-  { clientId, received, released, deliveries }: StoredSession,
-  context: SessionContext,
-): FormerState {
-  const store = context.store!;
-  let last = 0;
+/** The policy of a subscription is not stored: it is chosen anew, as far as its client is known. */
+function chosen(id: string, filter: string, { qos }: SubscriptionTerms, context: SessionContext): OverloadPolicy {
+  const client = { id, username: undefined, remote: "" };
+  return policyOf(context.overload, { client, filter: parseFilter(filter).filter, qos }, context.report);
+}
+
+/** That of what waits: through which subscription it came is not known any more. */
+function commonPolicy(policies: ReadonlyMap<string, OverloadPolicy>): OverloadPolicy {
+  const [policy = "drop-newest", ...others] = new Set(policies.values());
+  return others.length > 0 ? "drop-newest" : policy;
+}
+
+function formerState(stored: StoredSession, overload: OverloadPolicy, context: SessionContext): FormerState {
+  const { received, released, deliveries: { count, bytes, sent } } = stored;
+  const read = (after: number) => restored(stored.clientId, after, overload, context);
   return {
     received,
     released,
-    *inFlight() {
-      for (const delivery of restored(store, clientId, 0, context)) {
-        if (delivery.packetId === 0) return;
-        last = delivery.sequence;
-        yield delivery;
-      }
+    inFlight: () => take(sent, read(0), ({ packetId }) => packetId > 0),
+    backlog(inFlight) {
+      const rest = inFlight.reduce((rest, { message }) => rest - message.weight, bytes);
+      return new Backlog((after) => take(Infinity, read(after), ({ packetId }) => packetId === 0), count - sent, rest);
     },
-    backlog: { ...deliveries, deliveries: later(() => restored(store, clientId, last, context)) },
   };
 }
 
-/** An iterator that is made when it is asked for the first time. */
-function* later<T>(make: () => Iterable<T>): Generator<T, void, undefined> {
-  yield* make();
+/** The first ones that are wanted. */
+function* take(
+  count: number,
+  deliveries: Iterable<Delivery>,
+  wanted: (delivery: Delivery) => boolean,
+): Generator<Delivery, void, undefined> {
+  if (count === 0) return;
+  for (const delivery of deliveries) {
+    if (!wanted(delivery)) continue;
+    yield delivery;
+    if (--count === 0) return;
+  }
 }
 
 function* restored(
-  store: Store,
   clientId: string,
   after: number,
-  { clock }: SessionContext,
+  overload: OverloadPolicy,
+  { store, clock }: SessionContext,
 ): Generator<Delivery, void, undefined> {
-  for (const { sequence, packetId, terms, message } of store.deliveries(clientId, after)) {
-    const delivery = new Delivery(restoredMessage(message, clock), { overload: "drop-newest", ...terms });
+  for (const { sequence, packetId, terms, message } of store!.deliveries(clientId, after)) {
+    const delivery = new Delivery(restoredMessage(message, clock), { overload, ...terms });
     delivery.sequence = sequence;
     delivery.packetId = packetId;
     yield delivery;

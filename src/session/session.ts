@@ -5,7 +5,8 @@ import type { DropReason } from "../events.ts";
 import type { Message, QoS } from "../message.ts";
 import { InFlight } from "./in_flight.ts";
 import { PacketIdSet } from "./packet_id_set.ts";
-import { type Backlog, Delivery, DeliveryQueue, type NoRoom } from "./queue.ts";
+import type { Backlog } from "./backlog.ts";
+import { Delivery, DeliveryQueue, type NoRoom } from "./queue.ts";
 import type { SessionRecord } from "./record.ts";
 import type { Holder, SessionContext } from "./sessions.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -31,8 +32,8 @@ export interface FormerState {
   readonly released: Iterable<number>;
   /** Those that had been sent, oldest first. */
   inFlight(): Iterable<Delivery>;
-  /** All of them, those that had been sent included. */
-  readonly backlog: Backlog;
+  /** All others, as soon as those are known. */
+  backlog(inFlight: readonly Delivery[]): Backlog;
 }
 
 /** The state of one client identifier [MQTT-3.1.3-2]. */
@@ -165,16 +166,13 @@ export class Session {
   #restore(): void {
     const former = this.#former;
     if (!former) return;
-    this.#former = undefined;
-    const { limits, memory } = this.#context, inFlight = this.#inFlight = new InFlight(memory), { backlog } = former;
+    const { limits, memory } = this.#context, inFlight = this.#inFlight = new InFlight(memory);
+    const sent = [...former.inFlight()];
     for (const id of former.received) (this.#received ??= new PacketIdSet()).add(id);
     for (const id of former.released) inFlight.restoreReleased(id);
-    for (const delivery of former.inFlight()) {
-      inFlight.restore(delivery);
-      backlog.count--;
-      backlog.bytes -= Math.min(delivery.message.weight, backlog.bytes);
-    }
-    this.#queue = new DeliveryQueue(limits, memory, backlog);
+    for (const delivery of sent) inFlight.restore(delivery);
+    this.#queue = new DeliveryQueue(limits, memory, former.backlog(sent));
+    this.#former = undefined;
   }
 
   /** Lets a message wait, as far as the limits and the policy of its subscription let it. */

@@ -5,6 +5,7 @@ import { type Clock, timeOfDay } from "../clock.ts";
 import type { Report } from "../events.ts";
 import type { Memory } from "../memory.ts";
 import { Message } from "../message.ts";
+import type { ChooseOverload } from "../overload.ts";
 import type { Store } from "../store/store.ts";
 import type { Deadline, Deadlines } from "../deadlines.ts";
 import type { RetainedMessages } from "../topics/retained.ts";
@@ -30,6 +31,8 @@ export interface SessionContext {
   readonly clock: Clock;
   /** What keeps sessions; nothing where they last as long as the process. */
   readonly store: Store | undefined;
+  /** What happens to messages of sessions that the store has kept; default: the newest ones are dropped. */
+  readonly overload?: ChooseOverload;
   /** Publishes a will whose time has come. */
   publish(will: Message): void;
 }

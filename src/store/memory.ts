@@ -59,7 +59,8 @@ export class MemoryStore implements Store {
     for (
       const { state, deliveries, subscriptions, received, released, will, last } of this.#durable.sessions.values()
     ) {
-      const sizes = [...deliveries.values()].map(({ message }) => messageSize(message, message.payload.length));
+      const all = [...deliveries.values()];
+      const sizes = all.map(({ message }) => messageSize(message, message.payload.length));
       yield {
         ...state,
         subscriptions: new Map(subscriptions),
@@ -67,7 +68,11 @@ export class MemoryStore implements Store {
         received: [...received],
         released: [...released],
         nextSequence: last + 1,
-        deliveries: { count: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) },
+        deliveries: {
+          count: sizes.length,
+          bytes: sizes.reduce((sum, size) => sum + size, 0),
+          sent: all.filter(({ packetId }) => packetId > 0).length,
+        },
       };
     }
   }
@@ -94,7 +99,9 @@ export class MemoryStore implements Store {
   }
 
   saveSubscription(clientId: string, filter: string, terms: SubscriptionTerms): void {
-    this.#inSession(clientId, ({ subscriptions }) => subscriptions.set(filter, { ...terms }));
+    const { qos, noLocal, retainAsPublished, identifier } = terms; // and nothing else that may be there
+    const kept = { qos, noLocal, retainAsPublished, identifier };
+    this.#inSession(clientId, ({ subscriptions }) => subscriptions.set(filter, kept));
   }
 
   deleteSubscription(clientId: string, filter: string): void {

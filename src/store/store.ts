@@ -68,8 +68,8 @@ export interface StoredSession extends SessionState {
   readonly released: readonly number[];
   /** The least number that the next delivery may have. */
   readonly nextSequence: number;
-  /** All deliveries that are left, those included that have been sent: how many, and their `messageSize` together. */
-  readonly deliveries: { readonly count: number; readonly bytes: number };
+  /** All deliveries that are left: how many, their `messageSize` together, and how many of them have been sent. */
+  readonly deliveries: { readonly count: number; readonly bytes: number; readonly sent: number };
 }
 
 /**

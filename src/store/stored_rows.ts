@@ -147,7 +147,8 @@ export class StoredRows {
       add(sequence, message, message.payload.length);
     }
     for (const { sequence, body: { message } } of session.added) add(sequence, message, message.size);
-    return { count, bytes };
+    const sent = [...session.underWay.values()].filter((packetId) => packetId > 0).length;
+    return { count, bytes, sent };
   }
 
   /** The next deliveries in chunks behind the number `after`, also those that are over, as if not sent; none where none follow. */
