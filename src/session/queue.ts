@@ -81,6 +81,11 @@ export class DeliveryQueue {
     return this.#bytes;
   }
 
+  /** How many of them are still in the store alone. */
+  get stored(): number {
+    return this.#backlog?.count ?? 0;
+  }
+
   /** The deliveries that wait, replays left out, and without the backlog. */
   get deliveries(): readonly Delivery[] {
     return this.#entries.slice(this.#head).filter((entry) => entry instanceof Delivery);

@@ -42,6 +42,7 @@ function formerState(stored: StoredSession, overload: OverloadPolicy, context: S
   const { received, released, deliveries: { count, bytes, sent } } = stored;
   const read = (after: number) => restored(stored.clientId, after, overload, context);
   return {
+    count,
     received,
     released,
     inFlight: () => take(sent, read(0), ({ packetId }) => packetId > 0),

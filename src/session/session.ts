@@ -28,6 +28,8 @@ export interface Link {
 
 /** What was kept of a session when the broker was stopped. */
 export interface FormerState {
+  /** How many messages it had to deliver. */
+  readonly count: number;
   readonly received: Iterable<number>;
   readonly released: Iterable<number>;
   /** Those that had been sent, oldest first. */
@@ -115,15 +117,19 @@ export class Session {
    */
   end(): void {
     this.#ended = true;
-    this.#restore();
     this.subscriptions.clear();
     let count = 0;
     const lose = (delivery: Delivery, begun: boolean) => {
       const { message, terms: { group, qos } } = delivery;
       if (!(group && !(begun && qos === 2) && this.#context.groups.hand(group.name, message))) count++;
     };
-    for (const delivery of this.#inFlight?.deliveries ?? []) lose(delivery, true);
-    for (const delivery of this.#queue?.takeBacklog() ?? []) lose(delivery, false);
+    try {
+      this.#restore();
+      for (const delivery of this.#inFlight?.deliveries ?? []) lose(delivery, true);
+      for (const delivery of this.#queue?.takeBacklog() ?? []) lose(delivery, false);
+    } catch { // what a store can't read any more is lost
+      count += this.#former?.count ?? this.#queue!.stored;
+    }
     for (const delivery of this.#queue?.deliveries ?? []) lose(delivery, false);
     this.#inFlight?.clear();
     this.#queue?.clear();
