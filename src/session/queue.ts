@@ -107,25 +107,21 @@ export class DeliveryQueue {
   }
 
   /**
-   * Puts a delivery in the place of the one that waits on the same topic, whose message is returned; nothing where there is none. The
-   * queue may be overfull after that.
+   * Puts a message in the place of the one that waits on the same topic: both deliveries, or nothing where there is none. The queue may be
+   * overfull after that.
    */
-  replace(delivery: Delivery): Message | undefined {
-    const { message, terms } = delivery, waiting = this.#latest?.get(sequenceOf(delivery)), former = waiting?.message;
-    if (!waiting || !former) return undefined;
-    this.#count(former, -1);
-    waiting.message = message;
-    waiting.terms = terms;
-    this.#count(message, 1);
-    return former;
-  }
-
-  /** Takes the delivery out that one on the same topic supersedes. */
-  takeLatest(delivery: Delivery): Delivery | undefined {
+  replace(delivery: Delivery): { readonly former: Delivery; readonly waiting: Delivery } | undefined {
     this.#load();
     const waiting = this.#latest?.get(sequenceOf(delivery));
-    if (waiting) this.#leaveHole(waiting, this.#entries.indexOf(waiting, this.#head));
-    return waiting;
+    if (!waiting) return undefined;
+    const former = new Delivery(waiting.message, waiting.terms);
+    former.sequence = waiting.sequence;
+    this.#count(former.message, -1);
+    waiting.message = delivery.message;
+    waiting.terms = delivery.terms;
+    waiting.sequence = 0;
+    this.#count(delivery.message, 1);
+    return { former, waiting };
   }
 
   /** Why more waits than may, if it does. */
@@ -161,7 +157,7 @@ export class DeliveryQueue {
       const entry = this.#entries[this.#oldest];
       if (!(entry instanceof Delivery)) continue;
       if (this.#oldest === this.#head) this.#dropHead(entry);
-      else this.#leaveHole(entry, this.#oldest);
+      else this.#leaveHole(entry);
       return entry;
     }
     return undefined;
@@ -237,9 +233,9 @@ export class DeliveryQueue {
   }
 
   /** Behind a replay that waits, holes would pile up with every message that comes: they are closed before they are too many. */
-  #leaveHole(delivery: Delivery, at: number): void {
+  #leaveHole(delivery: Delivery): void {
     this.#forget(delivery);
-    this.#entries[at] = undefined;
+    this.#entries[this.#oldest] = undefined;
     if (++this.#holes <= 1024 || this.#holes * 2 <= this.#entries.length) return;
     this.#entries = this.#entries.slice(this.#head).filter((entry) => entry !== undefined);
     this.#head = this.#oldest = this.#holes = 0;

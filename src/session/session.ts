@@ -201,20 +201,15 @@ export class Session {
 
   /** Puts a message in the place of the one that waits on its topic; where it is larger, the oldest ones may have to go. */
   #supersede(queue: DeliveryQueue, delivery: Delivery): boolean {
-    if (!this.#canFit(delivery)) return false;
-    if (this.record) { // what is stored is in the order in which it came: it goes behind the others
-      const taken = queue.takeLatest(delivery);
-      if (taken) this.#dropDelivery(taken, "superseded");
-      return false;
-    }
-    const former = queue.replace(delivery);
-    if (!former) return false;
-    this.#drop(former, "superseded");
-    if (delivery.message.weight <= former.weight) return true;
+    const replaced = this.#canFit(delivery) ? queue.replace(delivery) : undefined;
+    if (!replaced) return false;
+    this.record?.add(replaced.waiting);
+    this.#dropDelivery(replaced.former, "superseded");
+    if (delivery.message.weight <= replaced.former.message.weight) return true;
     for (let noRoom = queue.overfull; noRoom; noRoom = queue.overfull) {
       const oldest = queue.dropOldest();
       if (!oldest) break;
-      this.#drop(oldest.message, noRoom);
+      this.#dropDelivery(oldest, noRoom);
     }
     return true;
   }

@@ -161,7 +161,7 @@ Deno.test("What is dropped behind a replay that waits leaves no place behind, ho
 Deno.test("A newer message takes the place of the one that waits on its topic, where both may be replaced", () => {
   const queue = newQueue(), latest = (topic: string, bytes: number) => delivery(topic, bytes, "latest-per-topic");
   for (const entry of [latest("a", 1), delivery("b"), latest("b", 1)]) queue.push(entry);
-  assertEquals(queue.replace(latest("a", 3))?.size, 1);
+  assertEquals(queue.replace(latest("a", 3))?.former.message.size, 1);
   assertEquals(queue.replace(latest("c", 1)), undefined);
   assertEquals([queue.messages, queue.bytes], [3, 4 + 1 + 2]);
   assertEquals(queue.deliveries.map(({ message }) => message.size), [3, 0, 1]);
