@@ -1,5 +1,6 @@
-// How many bytes a broker holds for its clients: messages that wait, that are under way or retained, and what is on its way to sockets.
-// Counted, not measured, so that a limit means the same on every machine. A message that waits in a thousand sessions is one message.
+// How many bytes a broker holds for its clients: messages that wait, that are under way or retained, what is on its way to sockets,
+// sessions and their subscriptions. Counted, not measured, so that a limit means the same on every machine. A message that waits in a
+// thousand sessions is one message.
 import type { Message } from "./message.ts";
 
 /** What an entry of a queue takes beside its message, in bytes. */
@@ -36,6 +37,11 @@ export class Memory {
   /** Holds so many bytes; negative where they are given back. */
   add(bytes: number): void {
     this.#used += bytes;
+  }
+
+  /** How many bytes would be held with a message held once more. */
+  with(message: Message): number {
+    return this.#used + ENTRY + (message.account !== this || message.holders === 0 ? message.weight : 0);
   }
 
   /** Holds a message once more. One that another broker has held first counts each time: it is not known here how often that does. */

@@ -17,6 +17,17 @@ Deno.test("A message counts once with its topic and payload, and each of its hol
   assertEquals(used, [one, two, three, two, one, 0]);
 });
 
+Deno.test("with() tells what would be held with a message held once more", () => {
+  const memory = new Memory(Infinity), other = new Memory(Infinity), held = message(1000);
+  for (const holder of [memory, memory, other, other, memory]) {
+    const wanted = holder.with(held);
+    holder.hold(held);
+    assertEquals(holder.used, wanted);
+  }
+  for (let i = 0; i < 3; i++) memory.release(held);
+  assertEquals(memory.with(held), 1001 + ENTRY);
+});
+
 Deno.test("Properties count too, and user properties more than their characters", () => {
   const plain = new Memory(Infinity), proper = new Memory(Infinity), empty = new Memory(Infinity);
   plain.hold(message(1));

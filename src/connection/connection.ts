@@ -226,8 +226,8 @@ export class Connection implements Link, Holder, OutboxOwner {
     this.close("packet-too-large", `${packet.cmd.toUpperCase()} is too large for the client`); // [MQTT5-3.1.2-24]
   }
 
-  get writable(): boolean {
-    return !this.#sender.full;
+  takes(size: number): boolean {
+    return this.#sender.takes(size);
   }
 
   get receiveMaximum(): number {

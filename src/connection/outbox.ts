@@ -12,7 +12,7 @@ const SMALL = 512, CHUNK = 65_536;
 /** The sizes that are kept for use again, and how many bytes of each. */
 const SIZES = [4096, CHUNK, 4 * CHUNK], SPARE_BYTES = 16 * 1024 * 1024;
 
-/** While memory is scarce an outbox is full with so many bytes. */
+/** While memory is full an outbox takes no more than so many bytes. */
 const LITTLE = 16_384;
 
 /** Chunks that went out and can be filled again; shared by the connections of a broker. */
@@ -95,15 +95,21 @@ export class Outbox implements Flushable {
 
   /** True while more than the limit is on its way. */
   get full(): boolean {
+    return !this.takes(0);
+  }
+
+  /** False while more than the limit is on its way; and for a message that memory has no room for as many times as it is sent. */
+  takes(size: number): boolean {
     const bytes = this.#length + this.#leaving;
-    const full = bytes > this.#limit || bytes > LITTLE && this.#context.pool.memory.full;
+    const full = bytes > this.#limit || bytes + size > LITTLE && this.#context.pool.memory.full;
     this.#wasFull ||= full;
-    return full;
+    return !full;
   }
 
   /** True while twice as much is on its way: acknowledgements have that much room, too. */
   get choked(): boolean {
-    return this.full && this.#length + this.#leaving > this.#limit * 2;
+    const half = (this.#length + this.#leaving) / 2;
+    return this.full && (half > this.#limit || half > LITTLE && this.#context.pool.memory.full);
   }
 
   /** Appends a packet. */

@@ -28,9 +28,9 @@ export class Sender {
     this.#outbox = outbox;
   }
 
-  /** True while messages had better wait. */
-  get full(): boolean {
-    return this.#outbox.full;
+  /** False while a message of so many bytes had better wait. */
+  takes(size: number): boolean {
+    return this.#outbox.takes(size);
   }
 
   /** True while the client had better not be read: it does not take the answers. */

@@ -43,8 +43,8 @@ function quotaFault(
   { subscriptions }: Session,
   request: SubscriptionRequest,
 ): Refusal | undefined {
-  const full = subscriptions.size >= context.options.limits.subscriptions && !subscriptions.has(request.topic);
-  return full ? { reason: "quota-exceeded" } : undefined;
+  const full = subscriptions.size >= context.options.limits.subscriptions || context.pool.memory.full;
+  return full && !subscriptions.has(request.topic) ? { reason: "quota-exceeded" } : undefined;
 }
 
 function denied({ client, context }: Connection, { topic }: SubscriptionRequest, { reason }: Refusal): void {

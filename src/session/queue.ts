@@ -71,6 +71,11 @@ export class DeliveryQueue {
     return this.#head === this.#entries.length && !this.#backlog;
   }
 
+  /** True while the oldest ones are in a store. */
+  get stored(): boolean {
+    return this.#backlog !== undefined;
+  }
+
   /** How many messages wait; a replay counts as one. */
   get messages(): number {
     return this.#messages;
@@ -96,11 +101,15 @@ export class DeliveryQueue {
     for (let next = this.#shiftBacklog(); next; next = this.#shiftBacklog()) yield next;
   }
 
-  /** Appends a delivery, or returns why there is no room for it. */
-  push(delivery: Delivery): NoRoom | undefined {
-    const { queuedMessages, queuedBytes } = this.#limits;
-    if (this.#messages >= queuedMessages || this.#bytes + delivery.message.weight > queuedBytes) return "queue-full";
-    if (this.#memory.full) return "memory-full";
+  /**
+   * Appends a delivery, or returns why there is no room for it.
+   *
+   * @param used how much memory may be used after that, also where it is full
+   */
+  push(delivery: Delivery, used = 0): NoRoom | undefined {
+    const { queuedMessages, queuedBytes } = this.#limits, bytes = this.#bytes + delivery.message.weight;
+    if (this.#messages >= queuedMessages || bytes > queuedBytes) return "queue-full";
+    if (this.#memory.full && this.#memory.with(delivery.message) > used) return "memory-full";
     this.#entries.push(delivery);
     this.#hold(delivery);
     return undefined;
@@ -124,9 +133,10 @@ export class DeliveryQueue {
     return { former, waiting };
   }
 
-  /** Why more waits than may, if it does. */
-  get overfull(): NoRoom | undefined {
-    return this.#bytes > this.#limits.queuedBytes ? "queue-full" : this.#memory.full ? "memory-full" : undefined;
+  /** Why more waits than may, if it does, where so much memory was used before. */
+  overfull(used: number): NoRoom | undefined {
+    if (this.#bytes > this.#limits.queuedBytes) return "queue-full";
+    return this.#memory.full && this.#memory.used > used ? "memory-full" : undefined;
   }
 
   /** Appends a replay, which counts as one message; false where the queue is full. */

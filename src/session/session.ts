@@ -14,8 +14,8 @@ import { type Terms, TermsTable } from "./terms.ts";
 
 /** What a connection lends its session. */
 export interface Link {
-  /** False while so much is on its way to the client that messages had better wait. */
-  readonly writable: boolean;
+  /** False while so much is on its way to the client that a message of so many bytes had better wait. */
+  takes(size: number): boolean;
   /** How many messages of QoS 1 and 2 the client takes without having acknowledged them (5.0 section 4.9). */
   readonly receiveMaximum: number;
   /** Sends a PUBLISH; `packetId` is 0 at QoS 0. False where it is too large for the client. */
@@ -37,6 +37,9 @@ export interface FormerState {
   /** All others, as soon as those are known. */
   backlog(inFlight: readonly Delivery[]): Backlog;
 }
+
+/** What a session takes beside what it holds, in bytes. */
+const WEIGHT = 500;
 
 /** The state of one client identifier [MQTT-3.1.3-2]. */
 export class Session {
@@ -69,6 +72,7 @@ export class Session {
     this.#context = context;
     this.subscriptions = new Subscriptions(this, context);
     this.#former = former;
+    context.memory.add(WEIGHT + clientId.length);
   }
 
   /** Lends a link and re-sends what the client has not acknowledged, in order [MQTT-4.4.0-1], [MQTT-4.6.0-1]. */
@@ -108,7 +112,7 @@ export class Session {
   /** 2 for a session that would send a message at once, 1 for one with a connection, 0 for one without. */
   get readiness(): number {
     if (!this.#link) return 0;
-    return !this.#waiting && this.#canSend(1) ? 2 : 1;
+    return !this.#waiting && this.#canSend(1, 0) ? 2 : 1;
   }
 
   /**
@@ -116,7 +120,9 @@ export class Session {
    * another member, but for QoS 2 messages that have been sent once [MQTT5-4.8.2-5].
    */
   end(): void {
+    if (this.#ended) return;
     this.#ended = true;
+    this.#context.memory.add(-(WEIGHT + this.clientId.length));
     this.subscriptions.clear();
     let count = 0;
     const lose = (delivery: Delivery, begun: boolean) => {
@@ -158,7 +164,7 @@ export class Session {
 
   /** Sends a message, or lets it wait, or reports that it is dropped. */
   deliver(message: Message, terms: Terms): void {
-    if (!this.#waiting && this.#canSend(terms.qos)) this.#send(message, terms);
+    if (!this.#waiting && this.#canSend(terms.qos, message.size)) this.#send(message, terms);
     else if (!this.#link && terms.qos === 0) this.#drop(message, "client-offline");
     else this.#wait(new Delivery(message.keep(), terms));
   }
@@ -184,33 +190,28 @@ export class Session {
   /** Lets a message wait, as far as the limits and the policy of its subscription let it. */
   #wait(delivery: Delivery): void {
     if (this.#ended) return this.#drop(delivery.message, "session-ended"); // while it was on its way
-    const queue = this.#room(), { overload } = delivery.terms;
-    if (overload === "latest-per-topic" && this.#supersede(queue, delivery)) return;
+    const queue = this.#room(), { overload } = delivery.terms, { used } = this.#context.memory;
+    if (overload === "latest-per-topic" && this.#supersede(queue, delivery, used)) return;
     let noRoom = queue.push(delivery);
     if (noRoom) {
       for (const expired of queue.expire(this.#context.turn.now)) this.#dropDelivery(expired, "expired");
       noRoom = queue.push(delivery);
     }
     if (noRoom && (overload === "drop-oldest" || overload === "latest-per-topic")) {
-      noRoom = this.#makeRoom(queue, delivery);
+      noRoom = this.#makeRoom(queue, delivery, used);
     }
     if (!noRoom) return this.record?.add(delivery);
     this.#drop(delivery.message, noRoom);
     if (overload === "disconnect") this.#link?.overloaded();
   }
 
-  /** Puts a message in the place of the one that waits on its topic; where it is larger, the oldest ones may have to go. */
-  #supersede(queue: DeliveryQueue, delivery: Delivery): boolean {
+  /** Puts a message in the place of the one that waits on its topic; where it takes more, the oldest ones may have to go. */
+  #supersede(queue: DeliveryQueue, delivery: Delivery, used: number): boolean {
     const replaced = this.#canFit(delivery) ? queue.replace(delivery) : undefined;
     if (!replaced) return false;
     this.record?.add(replaced.waiting);
     this.#dropDelivery(replaced.former, "superseded");
-    if (delivery.message.weight <= replaced.former.message.weight) return true;
-    for (let noRoom = queue.overfull; noRoom; noRoom = queue.overfull) {
-      const oldest = queue.dropOldest();
-      if (!oldest) break;
-      this.#dropDelivery(oldest, noRoom);
-    }
+    this.#shrink(queue, () => queue.overfull(used));
     return true;
   }
 
@@ -219,11 +220,17 @@ export class Session {
     return message.weight <= this.#context.limits.queuedBytes;
   }
 
-  /** Drops those that have waited longest. */
-  #makeRoom(queue: DeliveryQueue, delivery: Delivery): NoRoom | undefined {
-    if (!this.#canFit(delivery)) return "queue-full";
+  /** Drops those that have waited longest, in exchange for the message. */
+  #makeRoom(queue: DeliveryQueue, delivery: Delivery, used: number): NoRoom | undefined {
+    return this.#canFit(delivery) ? this.#shrink(queue, () => queue.push(delivery, used)) : "queue-full";
+  }
+
+  /** Drops those that have waited longest, as long as there is a reason for it. Those in a store take no memory. */
+  #shrink(queue: DeliveryQueue, reason: () => NoRoom | undefined): NoRoom | undefined {
     for (;;) {
-      const noRoom = queue.push(delivery), oldest = noRoom && queue.dropOldest();
+      const noRoom = reason();
+      if (!noRoom || noRoom === "memory-full" && queue.stored) return noRoom;
+      const oldest = queue.dropOldest();
       if (!oldest) return noRoom;
       this.#dropDelivery(oldest, noRoom);
     }
@@ -232,7 +239,7 @@ export class Session {
   /** Sends what waits, as far as the client and the limits let it. */
   resume(): void {
     if (this.#inFlight?.behind) this.#sendAgain(this.#inFlight);
-    while (this.#waiting && this.#canSend(1)) {
+    while (this.#waiting && this.#canSend(1, 0)) {
       const delivery = this.#queue!.shift();
       if (delivery) this.#send(delivery.message, delivery.terms, delivery);
       else if (this.#waiting) return this.#resumeLater();
@@ -282,14 +289,15 @@ export class Session {
     return this.#queue !== undefined && !this.#queue.empty;
   }
 
-  #canSend(qos: QoS): boolean {
-    if (!this.#link?.writable) return false;
+  /** @param size of a message that need not be kept: what waits is kept already */
+  #canSend(qos: QoS, size: number): boolean {
+    if (!this.#link?.takes(size)) return false;
     const inFlight = this.#inFlight;
     return !inFlight || !inFlight.behind && (qos === 0 || inFlight.underWay < this.#window);
   }
 
   #sendAgain(inFlight: InFlight): void {
-    while (inFlight.behind && this.#link?.writable && inFlight.underWay < this.#window) {
+    while (inFlight.behind && this.#link?.takes(0) && inFlight.underWay < this.#window) {
       const delivery = inFlight.next()!, { message, terms, packetId } = delivery;
       if (!this.#link.publish(message, terms, packetId, true)) this.#tooLarge(message, delivery);
     }

@@ -4,6 +4,13 @@ import type { Session } from "./session.ts";
 import type { SessionContext } from "./sessions.ts";
 import { Subscription, type SubscriptionOptions } from "./subscription.ts";
 
+/** What a subscription takes beside its filter, and about what each level of that takes in the index, in bytes. */
+const SUBSCRIPTION = 300, LEVEL = 100;
+
+function weightOf(filter: string): number {
+  return SUBSCRIPTION + filter.length + LEVEL * filter.split("/").length;
+}
+
 /** What a session has subscribed to. */
 export class Subscriptions {
   readonly #session: Session;
@@ -43,6 +50,7 @@ export class Subscriptions {
     if (group) group.add(subscription);
     else this.#context.index.add(filter, subscription);
     if (former) this.#remove(filter, former);
+    else this.#context.memory.add(weightOf(filter));
     return former === undefined;
   }
 
@@ -52,6 +60,7 @@ export class Subscriptions {
     if (!subscription) return false;
     this.#byFilter!.delete(key);
     this.#session.record?.unsubscribe(filter);
+    this.#context.memory.add(-weightOf(filter));
     this.#remove(filter, subscription);
     return true;
   }

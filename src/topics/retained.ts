@@ -15,6 +15,9 @@ class Level {
 
 const nothing = new Level();
 
+/** What a level takes beside its message, in bytes: a message on a topic of its own can bring as many as a topic may have. */
+const LEVEL = 250;
+
 /** How many levels a search looks at before it lets others go on. */
 const PATIENCE = 1000;
 
@@ -112,7 +115,10 @@ export class RetainedMessages {
     let level = this.#root;
     for (const name of levelKeys(message.topic)) {
       let child = level.children.get(name);
-      if (!child) level.children.set(name, child = new Level());
+      if (!child) {
+        level.children.set(name, child = new Level());
+        this.#options.memory.add(LEVEL + name.length);
+      }
       level = child;
     }
     // A copy of the payload: the message may be a small view of a large buffer, which it would keep alive. Not by `slice`, which
@@ -143,6 +149,7 @@ export class RetainedMessages {
       const { message, children } = path[depth]!;
       if (message || children.size > 0) return;
       path[depth - 1]!.children.delete(names[depth - 1]!);
+      this.#options.memory.add(-(LEVEL + names[depth - 1]!.length));
     }
   }
 

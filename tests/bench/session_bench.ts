@@ -14,9 +14,12 @@ import { VirtualClock } from "../support/clock.ts";
 
 /** A connection that only remembers the last packet identifier. */
 class SilentLink implements Link {
-  readonly writable = true;
   readonly receiveMaximum = 65_535;
   last = 0;
+
+  takes(): boolean {
+    return true;
+  }
 
   publish(_message: Message, _terms: unknown, packetId: number): boolean {
     this.last = packetId;

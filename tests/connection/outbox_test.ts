@@ -16,17 +16,22 @@ class Scene {
   /** What was asked to be written, one entry for each write. */
   readonly writes: string[] = [];
   readonly errors: unknown[] = [];
+  /** How many messages of QoS 0 have been told to be lost. */
+  lost = 0;
   rooms = 0;
   #pending: PromiseWithResolvers<number> | undefined;
 
-  constructor(changes: Partial<OutboxOwner> = {}) {
+  constructor(changes: Partial<OutboxOwner> = {}, limit = 10, readonly memory = new Memory(Infinity)) {
     const owner: OutboxOwner = {
       write: (bytes) => this.#write(bytes),
       roomAgain: () => void this.rooms++,
-      writeFailed: (error) => void this.errors.push(error),
+      writeFailed: (error, lost) => {
+        this.errors.push(error);
+        this.lost += lost;
+      },
       ...changes,
     };
-    this.outbox = new Outbox(owner, { turn: this.turn, pool: new ChunkPool(new Memory(Infinity)) }, 10);
+    this.outbox = new Outbox(owner, { turn: this.turn, pool: new ChunkPool(memory) }, limit);
   }
 
   #write(bytes: Uint8Array): Promise<number> {
@@ -38,6 +43,12 @@ class Scene {
   /** Appends in one turn. */
   send(...texts: readonly string[]): void {
     this.turn.run(() => texts.forEach((text) => this.outbox.append(encode(text))));
+  }
+
+  /** Appends a PUBLISH of two bytes, in a turn of its own: at QoS 0 where it has no identifier. */
+  publish(packetId = 0): void {
+    const frame = { buffer: Buffer.from("12"), start: 0, end: 2, idAt: 0, size: 2, rest: undefined };
+    this.turn.run(() => this.outbox.appendPublish(frame, packetId, false));
   }
 
   /** Has the write that is under way take so many bytes, all by default. */
@@ -194,4 +205,74 @@ Deno.test("A chunk that went out is filled again by another outbox", () => {
   const small = pool.take(10), large = pool.take(300_000);
   for (const other of [small, large]) pool.give(other);
   assertEquals([pool.take(1000).length, small.length, large.length], [4096, 512, 300_000]);
+});
+
+Deno.test("Messages of QoS 0 that were on their way when a write fails are lost: of the write, and of what comes behind it", async () => {
+  const scene = new Scene();
+  for (const packetId of [0, 1, 0]) scene.publish(packetId); // the first one is written, the others wait
+  await scene.written();
+  assertEquals(scene.writes.length, 2);
+  for (const packetId of [0, 2, 0, 0]) scene.publish(packetId);
+  scene.send("an acknowledgement");
+  await scene.written(1); // a part of it: nobody knows what the client has got
+  await scene.fail(new Error("gone"));
+  assertEquals(scene.lost, 1 + 3);
+  scene.publish();
+  await settle();
+  assertEquals([scene.lost, scene.errors.length], [4, 1]);
+});
+
+Deno.test("Nothing is lost where everything was written, or was of QoS 1 and 2", async () => {
+  const scene = new Scene();
+  for (const packetId of [0, 0]) scene.publish(packetId);
+  await scene.written();
+  await scene.written();
+  for (const packetId of [1, 2]) scene.publish(packetId);
+  await scene.fail(new Error("gone"));
+  assertEquals([scene.lost, scene.errors.length], [0, 1]);
+});
+
+const endings: readonly (readonly [how: string, end: (scene: Scene) => Promise<void>])[] = [
+  ["is written", (scene) => scene.written().then(() => scene.written())],
+  ["is written piece by piece", async (scene) => {
+    while (scene.writes.at(-1) !== "z") await scene.written(Math.ceil(scene.writes.at(-1)!.length / 2));
+    await scene.written();
+  }],
+  ["can't be written", (scene) => scene.fail(new Error("gone"))],
+];
+
+for (const [how, end] of endings) {
+  Deno.test(`What is on its way is on the account until it ${how}`, async () => {
+    for (const size of [1, 600, 5000, 70_000]) {
+      const scene = new Scene(), { memory } = scene;
+      assertEquals(memory.used, 0);
+      scene.send("x".repeat(Math.min(size, 600)), "y".repeat(size));
+      assertEquals(memory.used >= size, true);
+      scene.send("z");
+      await end(scene);
+      assertEquals(memory.used, 0);
+    }
+  });
+}
+
+Deno.test("While memory is full 16 KiB may be on their way, and a message that is larger had better wait at any time", async () => {
+  const memory = new Memory(1_000_000), scene = new Scene({}, 1_000_000, memory), { outbox } = scene;
+  const state = () => [outbox.takes(1), outbox.takes(16_384), outbox.takes(20_000), outbox.full, outbox.choked];
+  assertEquals(state(), [true, true, true, false, false]);
+  memory.add(2_000_000);
+  assertEquals(state(), [true, true, false, false, false]);
+  scene.send("x".repeat(16_384));
+  assertEquals(state(), [false, false, false, false, false]);
+  scene.send("x");
+  assertEquals(state(), [false, false, false, true, false]);
+  scene.send("x".repeat(16_384));
+  assertEquals(state(), [false, false, false, true, true]);
+  memory.add(-2_000_000);
+  assertEquals(state(), [true, true, true, false, false]);
+  memory.add(2_000_000);
+  assertEquals([outbox.full, scene.rooms], [true, 0]);
+  await scene.written();
+  assertEquals([state(), scene.rooms], [[false, false, false, true, false], 0]);
+  await scene.written();
+  assertEquals([state(), scene.rooms], [[true, true, false, false, false], 1]);
 });

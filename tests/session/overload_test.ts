@@ -3,9 +3,10 @@
 import { assertEquals } from "@std/assert";
 import type { QoS } from "../../src/message.ts";
 import type { OverloadPolicy } from "../../src/overload.ts";
+import { Delivery } from "../../src/session/queue.ts";
 import { Session } from "../../src/session/session.ts";
 import { RecordingLink, Scene } from "./scene.ts";
-import { plain } from "./surroundings.ts";
+import { plain, Surroundings } from "./surroundings.ts";
 
 /** A session whose link takes nothing for now, subscribed to "#" at QoS 1. */
 function stuck(overload: OverloadPolicy, limits: ConstructorParameters<typeof Scene>[0] = {}): Scene {
@@ -85,13 +86,61 @@ Deno.test("latest-per-topic leaves the older message where the newer one would n
   assertEquals([scene.drops(), resumed(scene)], [["a:queue-full*1"], ["a", "b"]]);
 });
 
-Deno.test("latest-per-topic keeps to the limit of memory: a larger message that takes another one's place counts", () => {
-  const scene = stuck("latest-per-topic", { memory: 1000, queuedBytes: 5000 });
-  publish(scene, "a", "b", "a*2000");
-  assertEquals(scene.memory.full, false);
-  assertEquals(scene.drops(), ["a:superseded*1", "a:memory-full*1"]);
-  publish(scene, "b", "b");
-  assertEquals([scene.drops().slice(2), resumed(scene)], [Array(2).fill("b:superseded*1"), ["b"]]);
+Deno.test("latest-per-topic keeps to the limit of memory: where it is full, a larger message drives out older ones", () => {
+  const scene = stuck("latest-per-topic", { memory: 100_000 });
+  publish(scene, "a*100", "b*100", "c*100", "d*100");
+  scene.memory.add(100_000);
+  const { used } = scene.memory;
+  publish(scene, "d*100", "d*450");
+  assertEquals(scene.memory.used <= used, true);
+  assertEquals(scene.drops(), ["d:superseded*1", "d:superseded*1", "a:memory-full*1", "b:memory-full*1"]);
+  assertEquals(resumed(scene), ["c", "d"]);
+});
+
+const full: readonly (readonly [policy: OverloadPolicy, sent: readonly string[], drops: readonly string[]])[] = [
+  ["drop-newest", ["a", "b", "c"], ["d:memory-full*1", "a:memory-full*1"]],
+  ["drop-oldest", ["c", "d", "a"], ["a:memory-full*1", "b:memory-full*1"]],
+  ["latest-per-topic", ["c", "d", "a"], ["a:memory-full*1", "b:memory-full*1"]],
+  ["disconnect", ["overloaded", "overloaded", "a", "b", "c"], ["d:memory-full*1", "a:memory-full*1"]],
+];
+
+for (const [policy, sent, drops] of full) {
+  Deno.test(`${policy}: where memory is full because of others, ${sent} is what is left of a, b, c, d, a`, () => {
+    const scene = stuck(policy, { memory: 100_000 });
+    publish(scene, "a*100", "b*100", "c*100");
+    scene.memory.add(100_000);
+    const { used } = scene.memory;
+    publish(scene, "d*100", "a*100");
+    assertEquals(scene.memory.used <= used, true);
+    assertEquals([resumed(scene), scene.drops()], [[...sent], [...drops]]);
+  });
+}
+
+Deno.test("drop-oldest: where memory is full, what others hold too makes little room, and what they hold already takes little", () => {
+  const scene = stuck("drop-oldest", { memory: 100_000 }), other = new Session("other", 0, scene);
+  subscribe({ session: other }, "#", "drop-newest");
+  publish(scene, ..."abcdefgh");
+  scene.memory.add(100_000);
+  const { used } = scene.memory;
+  publish(scene, "i*199"); // takes 300 bytes
+  const drops = [..."abc"].map((topic) => `${topic}:memory-full*1`);
+  assertEquals([scene.drops(), scene.memory.used <= used], [[...drops, "i:memory-full*1"], true]);
+  assertEquals(resumed(scene), [..."defghi"]);
+});
+
+Deno.test("drop-oldest: what waits in a store is not given up for a message that memory has no room for", () => {
+  const scene = new Surroundings({ memory: 100_000 }), link = new RecordingLink();
+  const terms = { qos: 1, retain: false, overload: "drop-oldest" } as const;
+  const stored = ["a", "b"].map((topic) => new Delivery(scene.message({ topic }), terms));
+  const backlog = { deliveries: stored.values(), count: 2, bytes: 4 };
+  const former = { received: [], released: [], inFlight: () => [], backlog };
+  const session = new Session("c", 100, scene, undefined, former);
+  subscribe({ session }, "#", "drop-oldest");
+  scene.memory.add(200_000);
+  scene.route({ topic: "c" });
+  assertEquals(scene.drops(), ["c:memory-full*1"]);
+  session.attach(link);
+  assertEquals(link.take(), ["a:1#1", "b:1#2"]);
 });
 
 Deno.test("A subscription that comes to mean latest-per-topic later does not overtake what waits of the topic [MQTT-4.6.0-6]", () => {

@@ -176,18 +176,19 @@ Deno.test("A queue that was cleared is as good as new: the oldest one is found, 
   for (let i = 0; i < 6; i++) queue.dropOldest();
   queue.clear();
   for (const topic of "xy") queue.push(delivery(topic, 5));
-  assertEquals([queue.messages, queue.bytes, queue.overfull], [2, 12, undefined]);
+  assertEquals([queue.messages, queue.bytes, queue.overfull(0)], [2, 12, undefined]);
   assertEquals([queue.dropOldest()?.message.topic, drain(queue)], ["x", ["y"]]);
 });
 
-Deno.test("A queue is overfull where a larger message has taken the place of a smaller one", () => {
+Deno.test("A queue is overfull where a message has taken the place of one that took less", () => {
   const memory = new Memory(1000), queue = newQueue({ queuedBytes: 500 }, memory);
   const latest = (bytes: number) => delivery("t", bytes, "latest-per-topic");
   queue.push(latest(1));
-  const states = [100, 600, 1000, 1].map((bytes) => (queue.replace(latest(bytes)), queue.overfull));
+  const states = [100, 600, 1000, 1].map((bytes) => (queue.replace(latest(bytes)), queue.overfull(0)));
   assertEquals(states, [undefined, "queue-full", "queue-full", undefined]);
   memory.add(1000);
-  assertEquals(queue.overfull, "memory-full");
+  const { used } = memory;
+  assertEquals([queue.overfull(used), queue.overfull(used - 1)], [undefined, "memory-full"]);
 });
 
 Deno.test("Memory is held for what waits, once for a message in two queues, and given back however it leaves", () => {

@@ -15,6 +15,10 @@ export class RecordingLink implements Link {
   readonly tooLarge = new Set<string>();
   readonly #sent: string[] = [];
 
+  takes(): boolean {
+    return this.writable;
+  }
+
   publish(message: Message, { qos, retain, identifiers }: Terms, packetId: number, dup: boolean): boolean {
     if (this.tooLarge.has(message.topic)) return false;
     const id = packetId > 0 ? `#${packetId}` : "",

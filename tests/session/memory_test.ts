@@ -1,0 +1,119 @@
+// What sessions hold is on the broker's account, and off it again, in whatever way it goes.
+import { assert, assertEquals } from "@std/assert";
+import { Sessions } from "../../src/session/sessions.ts";
+import { RecordingLink, Scene } from "./scene.ts";
+import { plain, Surroundings } from "./surroundings.ts";
+
+const payload = new Uint8Array(100_000), roomy = { queuedBytes: 10_000_000 };
+
+/** A session with these messages under way or waiting, subscribed to everything. */
+function holding(topics: string): Scene {
+  const scene = new Scene({ inflight: 2, ...roomy });
+  scene.subscribe("#", 2);
+  for (const topic of topics) scene.route({ topic, payload, qos: 2 });
+  return scene;
+}
+
+/** How many messages are held, to the nearest. */
+function held({ memory }: Surroundings): number {
+  return Math.floor(memory.used / payload.length);
+}
+
+const ways: readonly (readonly [way: string, before: number, go: (scene: Scene) => void, after: number])[] = [
+  ["acknowledged", 3, ({ session }) => session.acknowledge(1, true), 2],
+  ["received, with only its PUBREL under way", 3, ({ session }) => session.release(1), 2],
+  ["sent and not acknowledged", 3, ({ session }) => session.detach(), 3],
+  ["sent again over another link", 3, ({ session }) => session.attach(new RecordingLink()), 3],
+  ["too large for the next link", 3, ({ session }) => {
+    const link = new RecordingLink();
+    for (const topic of "abc") link.tooLarge.add(topic);
+    session.attach(link);
+  }, 0],
+  ["left behind by its session", 3, ({ session }) => session.end(), 0],
+  ["handed from the queue to the link", 3, ({ session }) => [1, 2].forEach((id) => session.acknowledge(id, true)), 1],
+];
+
+for (const [way, before, go, after] of ways) {
+  Deno.test(`A message that is ${way} is on the account as long as it is held`, () => {
+    const scene = holding("abc");
+    assertEquals(held(scene), before);
+    go(scene);
+    assertEquals(held(scene), after);
+    scene.session.end();
+    assertEquals(scene.memory.used, 0);
+  });
+}
+
+Deno.test("A message of QoS 0 that is sent at once is not held, one that waits is", () => {
+  const scene = new Scene(roomy), before = scene.memory.used;
+  scene.route({ topic: "t", qos: 0, payload });
+  assertEquals(scene.memory.used, before);
+  scene.subscribe("t", 0);
+  const subscribed = scene.memory.used;
+  scene.route({ topic: "t", qos: 0, payload });
+  assertEquals(scene.memory.used, subscribed);
+  scene.link.writable = false;
+  scene.route({ topic: "t", qos: 0, payload });
+  assert(scene.memory.used > subscribed + payload.length);
+  scene.link.writable = true;
+  scene.session.resume();
+  assertEquals(scene.memory.used, subscribed);
+});
+
+Deno.test("A message that many sessions hold is one, and there until the last one lets go of it", () => {
+  const scene = new Surroundings(roomy), sessions = new Sessions(scene);
+  const all = Array.from(
+    { length: 10 },
+    (_, i) => sessions.open(`${i}`, true, 0, { remote: "here", takeOver() {} }).session,
+  );
+  for (const session of all) session.subscriptions.set("t", { ...plain, qos: 1 });
+  scene.route({ topic: "t", payload });
+  for (const session of all) {
+    assertEquals(held(scene), 1);
+    sessions.close(session, undefined);
+  }
+  assertEquals(scene.memory.used, 0);
+});
+
+Deno.test("A session and its subscriptions count, each as often as it is there", () => {
+  const scene = new Surroundings(roomy), sessions = new Sessions(scene), used: number[] = [];
+  const note = () => used.push(scene.memory.used);
+  const { session } = sessions.open("c", false, 10, { remote: "here", takeOver() {} });
+  note();
+  for (const filter of ["t", "t", "$share/g/t", "a/b/c"]) (session.subscriptions.set(filter, plain), note());
+  const [empty = 0, one = 0, again = 0, shared = 0, three = 0] = used;
+  assert(empty >= 500 && one > empty + 300, `${used}`);
+  assertEquals(again, one);
+  assert(shared > again + 300 && three > shared + 500, `${used}`);
+  for (const filter of ["a/b/c", "a/b/c", "never", "$share/g/t"]) (session.subscriptions.delete(filter), note());
+  assertEquals(used.slice(5), [shared, shared, shared, one]);
+  session.subscriptions.set("more", plain);
+  sessions.close(session, undefined);
+  assert(scene.memory.used > one); // while it waits for its client
+});
+
+Deno.test("A session that expires gives everything back", async () => {
+  const scene = new Surroundings(roomy), sessions = new Sessions(scene);
+  const { session } = sessions.open("c", false, 10, { remote: "here", takeOver() {} });
+  session.subscriptions.set("#", { ...plain, qos: 1 });
+  sessions.close(session, undefined);
+  for (const topic of "abc") scene.route({ topic, payload });
+  assertEquals(held(scene), 3);
+  await scene.clock.advance(11_000);
+  assertEquals(scene.memory.used, 0);
+});
+
+Deno.test("A filter or a retained topic of many levels counts with its levels", () => {
+  const scene = new Scene(), deep = "a/".repeat(199) + "a", used = () => scene.memory.used, before = used();
+  scene.session.subscriptions.set(deep, plain);
+  assert(used() > before + 20_000);
+  scene.session.subscriptions.delete(deep);
+  assertEquals(used(), before);
+  scene.route({ topic: deep, retain: true });
+  assert(used() > before + 40_000);
+  scene.route({ topic: "a/a/b", retain: true });
+  scene.route({ topic: deep, retain: true, payload: new Uint8Array() });
+  assert(used() > before && used() < before + 2000); // what is left of the levels that both have
+  scene.route({ topic: "a/a/b", retain: true, payload: new Uint8Array() });
+  assertEquals(used(), before);
+});
