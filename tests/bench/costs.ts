@@ -35,6 +35,9 @@ type Batches = () => Uint8Array;
 /** Fills a broker with so many of something. */
 type Preparation = (broker: Broker, size: number) => Promise<void>;
 
+/** A million of something is more than a client may have. */
+const unlimited = { subscriptions: Infinity, retainedMessages: Infinity, memory: Infinity };
+
 /** The powers of ten up to `most`. */
 export function sizesUpTo(most: number): number[] {
   return Array.from({ length: Math.floor(Math.log10(most) + 1e-9) + 1 }, (_, i) => 10 ** i);
@@ -54,7 +57,7 @@ export async function growths({ most, round, tell }: Measuring): Promise<Growth[
     for (const [i, [name, most, prepare, batches]] of kinds.entries()) {
       if (size > most) continue;
       tell(`${name}: ${size.toLocaleString("en-US")}`);
-      await using broker = createBroker();
+      await using broker = createBroker({ limits: unlimited });
       await prepare(broker, size);
       found[i]!.points.push([size, await cpuPerPublish(broker, batches(size), round)]);
     }
@@ -137,7 +140,7 @@ export async function holdings(count: number, gc: () => void): Promise<Holding[]
   ];
   const found: Holding[] = [];
   for (const [name, hold] of kinds) {
-    await using broker = createBroker();
+    await using broker = createBroker({ limits: unlimited });
     const before = await used(gc);
     await hold(broker);
     found.push({ name, bytes: (await used(gc) - before) / count });
