@@ -1,7 +1,8 @@
 // RxJS calls observers synchronously. An observer that emits into the stream that it observes would overtake the value that is
 // still on its way to the other observers: one of them would see the second value first. `serialize` cures that (RxJava has the
 // same operator): a value that arrives while another is being handed on waits for its turn.
-import { type MonoTypeOperatorFunction, Observable } from "../rx.ts";
+import type { MonoTypeOperatorFunction } from "../rx.ts";
+import { operate } from "./operate.ts";
 
 /**
  * Hands on one value at a time, in the order of arrival, also where values arrive from within.
@@ -20,31 +21,30 @@ import { type MonoTypeOperatorFunction, Observable } from "../rx.ts";
  * ```
  */
 export function serialize<T>(): MonoTypeOperatorFunction<T> {
-  return (source) =>
-    new Observable((subscriber) => {
-      const waiting: T[] = [];
-      let busy = false, completed = false;
-      return source.subscribe({
-        next(value) {
-          if (busy) {
-            waiting.push(value);
-            return;
-          }
-          busy = true;
-          try {
-            subscriber.next(value);
-            for (let i = 0; i < waiting.length; i++) subscriber.next(waiting[i]!);
-          } finally {
-            waiting.length = 0;
-            busy = false;
-          }
-          if (completed) subscriber.complete();
-        },
-        error: (error) => subscriber.error(error),
-        complete() {
-          completed = true;
-          if (!busy) subscriber.complete();
-        },
-      });
+  return operate((source, subscriber) => {
+    const waiting: T[] = [];
+    let busy = false, completed = false;
+    return source.subscribe({
+      next(value) {
+        if (busy) {
+          waiting.push(value);
+          return;
+        }
+        busy = true;
+        try {
+          subscriber.next(value);
+          for (let i = 0; i < waiting.length; i++) subscriber.next(waiting[i]!);
+        } finally {
+          waiting.length = 0;
+          busy = false;
+        }
+        if (completed) subscriber.complete();
+      },
+      error: (error) => subscriber.error(error),
+      complete() {
+        completed = true;
+        if (!busy) subscriber.complete();
+      },
     });
+  });
 }

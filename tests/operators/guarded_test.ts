@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { createBroker } from "../../mod.ts";
 import { GuardedObservable } from "../../src/operators/guarded.ts";
+import { serialize } from "../../src/operators/serialize.ts";
 import * as rx from "../../src/rx.ts";
 import * as otherCopy from "npm:rxjs@7.8.1";
 import { connected } from "../support/client.ts";
@@ -60,6 +61,7 @@ const failing: readonly (readonly [
       guarded.pipe(rx.filter(() => true), rx.mergeMap((value) => [value]), rx.scan((a, b) => a + b)).subscribe(fail),
     2,
   ],
+  ["an observer behind serialize()", (guarded) => guarded.pipe(serialize()).subscribe(fail), 2],
   ["an observer behind share()", (guarded) => guarded.pipe(rx.share()).subscribe(fail), 2],
   ["an inner stream that fails", (guarded) => guarded.pipe(rx.switchMap(() => rx.throwError(fail))).subscribe(), 1],
   [
