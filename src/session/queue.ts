@@ -71,11 +71,6 @@ export class DeliveryQueue {
     return this.#head === this.#entries.length && !this.#backlog;
   }
 
-  /** True while the oldest ones are in a store. */
-  get stored(): boolean {
-    return this.#backlog !== undefined;
-  }
-
   /** How many messages wait; a replay counts as one. */
   get messages(): number {
     return this.#messages;

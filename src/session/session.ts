@@ -229,7 +229,7 @@ export class Session {
   #shrink(queue: DeliveryQueue, reason: () => NoRoom | undefined): NoRoom | undefined {
     for (;;) {
       const noRoom = reason();
-      if (!noRoom || noRoom === "memory-full" && queue.stored) return noRoom;
+      if (!noRoom || noRoom === "memory-full" && queue.stored > 0) return noRoom;
       const oldest = queue.dropOldest();
       if (!oldest) return noRoom;
       this.#dropDelivery(oldest, noRoom);

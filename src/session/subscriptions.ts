@@ -67,7 +67,11 @@ export class Subscriptions {
 
   /** Takes them all out of the index: the session is over, and with it what is kept of them. */
   clear(): void {
-    for (const [key, subscription] of this.#byFilter ?? []) this.#remove(nameOf(key), subscription);
+    for (const [key, subscription] of this.#byFilter ?? []) {
+      const filter = nameOf(key);
+      this.#context.memory.add(-weightOf(filter));
+      this.#remove(filter, subscription);
+    }
     this.#byFilter = undefined;
   }
 

@@ -1,5 +1,6 @@
 // What a session does with messages that find its queue full, by the policy of their subscription; without a broker, so that each
 // place in the queue can be looked at.
+import { Backlog } from "../../src/session/backlog.ts";
 import { assertEquals } from "@std/assert";
 import type { QoS } from "../../src/message.ts";
 import type { OverloadPolicy } from "../../src/overload.ts";
@@ -132,8 +133,8 @@ Deno.test("drop-oldest: what waits in a store is not given up for a message that
   const scene = new Surroundings({ memory: 100_000 }), link = new RecordingLink();
   const terms = { qos: 1, retain: false, overload: "drop-oldest" } as const;
   const stored = ["a", "b"].map((topic) => new Delivery(scene.message({ topic }), terms));
-  const backlog = { deliveries: stored.values(), count: 2, bytes: 4 };
-  const former = { received: [], released: [], inFlight: () => [], backlog };
+  const backlog = () => new Backlog(() => stored.values(), 2, 4);
+  const former = { received: [], released: [], inFlight: () => [], backlog, count: 2 };
   const session = new Session("c", 100, scene, undefined, former);
   subscribe({ session }, "#", "drop-oldest");
   scene.memory.add(200_000);
