@@ -93,6 +93,11 @@ export interface BrokerOptions {
    * closes itself.
    */
   readonly store?: Store;
+  /**
+   * Origins such as `https://example.org` whose web pages may connect over WebSocket, besides those of the host that they connect to;
+   * `*` stands for all. Default none.
+   */
+  readonly origins?: readonly string[];
   /** Closes the broker when aborted. */
   readonly signal?: AbortSignal;
   /** Where time comes from; default: the machine's clock. */
@@ -104,7 +109,7 @@ export type ResolvedLimits = Readonly<Record<keyof Limits, number>>;
 
 /** The options with every default filled in. */
 export type ResolvedOptions =
-  & Required<Pick<BrokerOptions, "routing" | "clock" | "authenticationMethods" | "validatePayloadFormat">>
+  & Required<Pick<BrokerOptions, "routing" | "clock" | "authenticationMethods" | "validatePayloadFormat" | "origins">>
   & {
     readonly [name in "authenticate" | "authorize" | "responseInformation" | "signal" | "store"]: BrokerOptions[name];
   }
@@ -160,6 +165,7 @@ const optionNames: readonly (keyof BrokerOptions)[] = [
   "limits",
   "overload",
   "store",
+  "origins",
   "signal",
   "clock",
 ];
@@ -174,6 +180,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
   requireKnown("option", options, optionNames);
   const { routing = [], limits = {}, clock = systemClock, authenticationMethods = {}, validatePayloadFormat = false } =
     options;
+  const { origins = [] } = options;
   const { authenticate, authorize, responseInformation, signal, store, overload = "drop-newest" } = options;
   for (const [name, group] of Object.entries({ limits, authenticationMethods })) {
     if (typeof group !== "object" || group === null) throw new TypeError(`Option "${name}" is not an object`);
@@ -190,6 +197,9 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
   }
   if (typeof overload !== "function" && !isOverloadPolicy(overload)) {
     throw new TypeError(`Option "overload" is none of ${overloadPolicies.join(", ")}, nor a function that chooses one`);
+  }
+  if (!Array.isArray(origins) || origins.some((origin) => typeof origin !== "string")) {
+    throw new TypeError('Option "origins" is not an array of texts such as "https://example.org"');
   }
   if (store !== undefined && typeof store?.commit !== "function") throw new TypeError('Option "store" is not a Store');
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
@@ -208,6 +218,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     limits: resolveLimits(limits),
     overload: typeof overload === "function" ? overload : () => overload,
     store,
+    origins: [...origins],
     signal,
     clock,
   };

@@ -39,8 +39,20 @@ export function connect(connection: Connection, packet: ConnectPacket): void {
   });
 }
 
-function credentialsOf({ remote }: Connection, { username, password }: ConnectPacket, clientId: string): Credentials {
-  return { clientId, username, password: password && text.decode(password), passwordBytes: password, remote };
+function credentialsOf(
+  { remote, certificate }: Connection,
+  { username, password }: ConnectPacket,
+  clientId: string,
+): Credentials {
+  const proven = certificate && { certificate };
+  return {
+    clientId,
+    username,
+    password: password && text.decode(password),
+    passwordBytes: password,
+    remote,
+    ...proven,
+  };
 }
 
 function assignClientId({ dialect }: Connection, clean: boolean): string {

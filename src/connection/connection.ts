@@ -22,7 +22,7 @@ import type { Terms } from "../session/terms.ts";
 import { PacketIdSet } from "../session/packet_id_set.ts";
 import type { Link, Session } from "../session/session.ts";
 import type { Holder, Sessions, Will } from "../session/sessions.ts";
-import type { ByteStream } from "../transport/transport.ts";
+import type { ByteStream, ClientCertificate } from "../transport/transport.ts";
 import type { RetainedMessages } from "../topics/retained.ts";
 import { TokenBucket } from "../token_bucket.ts";
 import type { Admission } from "./admission.ts";
@@ -157,6 +157,11 @@ export class Connection implements Link, Holder, OutboxOwner {
   /** Address and port of the other side. */
   get remote(): string {
     return this.#stream.remote;
+  }
+
+  /** What the other side has proven to be. */
+  get certificate(): ClientCertificate | undefined {
+    return this.#stream.certificate;
   }
 
   /** Identifiers of QoS 2 messages that came over this connection and await their PUBREL. */
