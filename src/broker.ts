@@ -10,6 +10,7 @@ import type { ConnectionContext } from "./connection/connection.ts";
 import { Connections, type Listener } from "./connection/connections.ts";
 import { converse } from "./connection/conversation.ts";
 import { ChunkPool } from "./connection/outbox.ts";
+import { reauthorizeAll } from "./connection/reauthorize.ts";
 import { type PacketTrace, Trace } from "./connection/trace.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Durability } from "./durability.ts";
@@ -338,6 +339,17 @@ export class Broker implements AsyncDisposable {
   serve(pages: Pages): Disposable {
     const remove = this.#front.serve(pages);
     return { [Symbol.dispose]: remove };
+  }
+
+  /**
+   * Asks `authorize` again about every subscription of every session, such as after its rules have changed. Those that it refuses or
+   * fails at are deleted, each with an event "denied" and one "unsubscribed": the client gets no more of them, but what was queued for it
+   * already. Sessions that a store has kept are asked about when their client comes back.
+   *
+   * @returns a promise that resolves when all have been asked about
+   */
+  reauthorize(): Promise<void> {
+    return reauthorizeAll(this.#context);
   }
 
   /** Serves a client over any stream of bytes; resolves when that connection has ended. Never rejects. */

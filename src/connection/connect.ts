@@ -6,6 +6,7 @@ import { Message } from "../message.ts";
 import { authenticate } from "./authenticate.ts";
 import type { Connection } from "./connection.ts";
 import { decide, refusedConnect } from "./decide.ts";
+import { reauthorize } from "./reauthorize.ts";
 import { faultOf } from "./receive.ts";
 
 const text = new TextDecoder();
@@ -103,6 +104,7 @@ function welcome(
     };
   }
   const { session, present } = sessions.open(client.id, clean, expiry, connection, connection.will);
+  const former = session.client;
   connection.accept(client, session, keepAlive);
   connection.send(connection.dialect.connack(present, about)); // [MQTT-3.2.0-1]
   report({
@@ -115,6 +117,7 @@ function welcome(
     sessionPresent: present,
     keepAlive,
   });
+  if (present && (!former || former.username !== client.username)) reauthorize(session, connection.context);
   session.attach(connection);
 }
 

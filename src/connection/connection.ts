@@ -193,6 +193,7 @@ export class Connection implements Link, Holder, OutboxOwner {
   accept(client: ClientInfo, session: Session, keepAlive: number): void {
     this.client = client;
     this.session = session;
+    session.client = client;
     this.#receiver.limit = this.context.options.limits.packet;
     this.#deadline?.cancel();
     this.#deadline = undefined;
