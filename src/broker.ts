@@ -29,7 +29,14 @@ import {
   propertiesFault,
   type QoS,
 } from "./message.ts";
-import { type BrokerOptions, type ResolvedOptions, resolveOptions, type RoutingOperator } from "./options.ts";
+import {
+  type BrokerOptions,
+  changeLimits,
+  type Limits,
+  type ResolvedOptions,
+  resolveOptions,
+  type RoutingOperator,
+} from "./options.ts";
 import { observeTopic, type TopicOptions } from "./routing/observe_topic.ts";
 import { Router } from "./routing/router.ts";
 import { mergeMap, type Observable, Subject } from "./rx.ts";
@@ -339,6 +346,18 @@ export class Broker implements AsyncDisposable {
   serve(pages: Pages): Disposable {
     const remove = this.#front.serve(pages);
     return { [Symbol.dispose]: remove };
+  }
+
+  /**
+   * Changes the limits while the broker runs; those that are not named become what they are by default. What clients have been told
+   * holds for their connections: the limits of a connection are those of the time when it began.
+   *
+   * @returns the names of those that can't be changed any more and stay as they were, such as `memory`
+   * @throws {TypeError} for an unknown limit or a value of the wrong type: nothing has changed
+   * @throws {RangeError} for a limit out of its range: nothing has changed
+   */
+  setLimits(limits: Limits): readonly (keyof Limits)[] {
+    return changeLimits(this.#options.limits, limits);
   }
 
   /**

@@ -155,6 +155,25 @@ export const ranges: { readonly [name in keyof ResolvedLimits]: readonly [number
   memory: [1024 * MiB, MiB, Infinity],
 };
 
+/** The limits that a running broker can't change: clients have been told of them, or they are counted from the start. */
+const fixed: readonly (keyof Limits)[] = ["receiveMaximum", "topicAliases", "connectionsPerAddress", "memory"];
+
+/**
+ * Makes limits what these are, as far as a running broker can.
+ *
+ * @returns the names of those that should have changed and can't
+ * @throws {TypeError} for an unknown limit or a value of the wrong type
+ * @throws {RangeError} for a limit out of its range
+ */
+export function changeLimits(limits: ResolvedLimits, wanted: Limits): readonly (keyof Limits)[] {
+  const resolved = resolveLimits(wanted);
+  const changed = (Object.keys(resolved) as (keyof Limits)[]).filter((name) => resolved[name] !== limits[name]);
+  for (const name of changed) {
+    if (!fixed.includes(name)) (limits as Record<keyof Limits, number>)[name] = resolved[name];
+  }
+  return changed.filter((name) => fixed.includes(name));
+}
+
 const optionNames: readonly (keyof BrokerOptions)[] = [
   "routing",
   "authenticate",
