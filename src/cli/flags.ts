@@ -9,6 +9,11 @@ const settings = Object.entries(table) as [Key, Setting][];
 const booleans = settings.filter(([, { kind }]) => kind === boolean).map(([, { flag }]) => flag);
 const shorts = [...settings.map(([, { flag, short }]) => [short, flag]), ["v", "version"], ["h", "help"]];
 
+/** The names come from a table: what types could tell of them is lost. */
+const parse = parseArgs as (args: string[], options: object) => Record<string, unknown> & {
+  readonly _: readonly (string | number)[];
+};
+
 /** A command line. */
 export interface Flags {
   /** What it asks for beside the settings. */
@@ -25,13 +30,13 @@ export function parseFlags(args: readonly string[]): Flags {
   const unknown = (arg: string): never => {
     throw new UsageError(`Unknown argument "${arg}": --help lists what there is`);
   };
-  const flags = parseArgs<string, string, string>([...args], {
+  const flags = parse([...args], {
     boolean: [...booleans, "no-http", "check-config", "version", "help"],
     string: ["config", ...settings.map(([, { flag }]) => flag).filter((flag) => !booleans.includes(flag))],
     collect: settings.filter(([, { repeated }]) => repeated).map(([, { flag }]) => flag),
     alias: Object.fromEntries(shorts.filter(([short]) => short)),
     unknown,
-  }) as Record<string, unknown> & { readonly _: readonly (string | number)[] };
+  });
   for (const arg of flags._) unknown(String(arg)); // what follows "--"
   const { config, "check-config": check, version, help } = flags;
   if (config === "") throw new UsageError(`${found("--config", "")}: it needs the path of a file, such as brook.json`);
