@@ -116,10 +116,11 @@ export class Broker implements AsyncDisposable {
   constructor(options: BrokerOptions) {
     const { routing, limits, clock, store, signal, origins } = this.#options = resolveOptions(options);
     const turn = this.#turn = new Turn(clock, store && ((turn) => this.#durability!.pass(turn)));
-    const deadlines = new Deadlines(clock), memory = new Memory(limits.memory);
+    const deadlines = new Deadlines(clock, (work) => turn.run(work)), memory = new Memory(limits.memory);
     const { report } = this.#journal = new Journal(turn, () => timeOfDay(clock));
-    this.#durability = store && new Durability({ store, clock, report });
-    this.#retained = new RetainedMessages({ deadlines, memory, limits, keeper: store && keeperOf(store, clock) });
+    const durability = this.#durability = store && new Durability({ store, clock, report });
+    const keeper = store && keeperOf(store, clock, durability!);
+    this.#retained = new RetainedMessages({ deadlines, memory, limits, keeper });
     this.#router = new Router(routing, report, (message) => this.#deliver(message));
     const sessions = new Sessions({
       index: this.#index,
@@ -146,7 +147,7 @@ export class Broker implements AsyncDisposable {
       report,
       retained: this.#retained,
       admission: new Admission(limits, memory),
-      durability: this.#durability,
+      durability,
     };
     this.#front = new Front({
       origins,
@@ -162,8 +163,10 @@ export class Broker implements AsyncDisposable {
     this.counters = this.#journal.counters;
     this.closed = this.#closed.promise;
     signal?.addEventListener("abort", this.#abort);
-    for (const message of store?.retained() ?? []) this.#retained.restore(restoredMessage(message, clock), clock.now());
-    sessions.load();
+    turn.run(() => {
+      for (const message of store?.retained() ?? []) this.#retained.restore(restoredMessage(message, clock), turn.now);
+      sessions.load();
+    });
     if (signal?.aborted) this.close();
   }
 

@@ -42,6 +42,7 @@ class Entry implements Deadline {
 /** All time-outs of a broker, in buckets by the tick in which they are due. */
 export class Deadlines {
   readonly #clock: Clock;
+  readonly #run: (work: () => void) => void;
   readonly #buckets = new Map<number, Set<Entry>>();
   #tick: number;
   #size = 0;
@@ -49,8 +50,10 @@ export class Deadlines {
   /** Stops the timer; set while it runs. */
   #stop: (() => void) | undefined;
 
-  constructor(clock: Clock) {
+  /** @param run does the work of a tick: everything that expires together is one piece of work */
+  constructor(clock: Clock, run: (work: () => void) => void = (work) => work()) {
     this.#clock = clock;
+    this.#run = run;
     this.#tick = this.#current();
   }
 
@@ -61,7 +64,7 @@ export class Deadlines {
     const entry = new Entry(delay, this.#clock.now(), expire, this.#remove);
     this.#size++;
     this.#insert(entry);
-    this.#run();
+    this.#schedule();
     return entry;
   }
 
@@ -94,16 +97,16 @@ export class Deadlines {
     this.#stop = undefined;
   };
 
-  #run(): void {
+  #schedule(): void {
     if (this.#size === 0) return;
     const due = this.#clock.now() + TICK;
     this.#stop ??= this.#clock.schedule(() => {
       this.#stop = undefined;
       // After a pause of the whole process, what clients have sent meanwhile is read first.
       const late = this.#clock.now() - due > LATE;
-      if (!late || this.#wasLate) this.#advance();
+      if (!late || this.#wasLate) this.#run(() => this.#advance());
       this.#wasLate = late;
-      this.#run();
+      this.#schedule();
     }, TICK);
   }
 

@@ -1,6 +1,7 @@
-// What a turn wants to send leaves when the changes of that turn are durable, and not before: all changes of a turn are one commit of
-// the store, and the outboxes that the turn has touched are flushed behind it, in the order of the turns. While the store can't be
-// written to, what rests on a change stays where it is, and nothing new is accepted that would have to be kept.
+// What a turn wants to send leaves when the changes of that turn are durable, and not before. Turns that end together share a commit:
+// when many sockets have something to read, each read is a turn of its own, in a microtask of its own, and the commit is a microtask
+// behind them. So a thousand small turns cost one transaction, and nobody waits for others. While the store can't be written to, what
+// rests on a change stays where it is, whatever else there is goes on, and nothing new is accepted that would have to be kept.
 import type { Clock } from "./clock.ts";
 import type { Report } from "./events.ts";
 import type { Store } from "./store/store.ts";
@@ -16,18 +17,48 @@ export interface DurabilityOptions {
   readonly report: Report;
 }
 
-/** The commits of one broker. */
+/** What waits for a commit, of one turn or several. */
+class Held {
+  /** How far each may be flushed then: following turns add to it. */
+  readonly marks = new Map<Flushable, number>();
+  readonly #waiting: (() => void)[] = [];
+
+  /** True where nothing is to be sent, and nobody waits. */
+  get idle(): boolean {
+    return this.marks.size === 0 && this.#waiting.length === 0;
+  }
+
+  add(touched: readonly Flushable[], waiting: readonly (() => void)[] = []): void {
+    for (const flushable of touched) {
+      const mark = flushable.mark();
+      if (mark !== undefined) this.marks.set(flushable, mark);
+    }
+    for (const resolve of waiting) this.#waiting.push(resolve);
+  }
+
+  release(): void {
+    for (const [flushable, mark] of this.marks) flushable.flush(mark);
+    for (const resolve of this.#waiting) resolve();
+  }
+}
+
+/** The commits of one broker: one at a time. */
 export class Durability {
   readonly #options: DurabilityOptions;
-  /** Turns whose changes are not durable yet, in order. */
-  #waiting: Ended[] = [];
-  /** The last of the commits that are under way. */
-  #last: Promise<void> | undefined;
+  /** Turns that end together; their commit is the next thing to be done. */
+  #round: Held | undefined;
+  /** What rests on changes that are not durable yet, in order. */
+  readonly #waiting: Held[] = [];
+  /** Settles when the commit that is under way is over, and what it had to release is released; never rejects. */
+  #committing: Promise<void> | undefined;
   #failing = false;
+  /** What is held back while the store can't be written to. */
+  readonly #held = new Set<Flushable>();
   /** Changes that waited at the end of the last turn. */
   #pending = 0;
   /** Stops the timer of a commit that was put off. */
   #stop: (() => void) | undefined;
+  #closed = false;
 
   constructor(options: DurabilityOptions) {
     this.#options = options;
@@ -38,89 +69,114 @@ export class Durability {
     return this.#failing;
   }
 
+  /** Makes a change that nothing rests on: what the turn sends does not wait for it. */
+  aside(change: () => void): void {
+    const { store } = this.#options, before = store.pending;
+    change();
+    this.#pending += store.pending - before;
+  }
+
   /** Ends a turn: what it has touched is flushed when its changes are durable. */
   pass(turn: Ended): void {
+    if (this.#closed) return;
     const { store } = this.#options, pending = store.pending, changed = pending !== this.#pending;
     this.#pending = pending;
+    if (this.#round) return this.#join(turn);
     if (this.#failing) return this.#passWhileFailing(turn, changed);
-    if (pending === 0 || !store.urgent) {
-      if (pending > 0) this.#later(SOON);
-      return this.#last ? this.#queue(turn) : turn.release();
-    }
-    this.#commit(turn);
-  }
-
-  /** Tries to commit what is left, and lets nothing go any more. */
-  async close(): Promise<void> {
-    this.#stop?.();
-    try {
-      await this.#last;
-      await this.#options.store.close();
-    } catch (error) {
-      this.#options.report({ type: "store-failed", error });
-    }
-  }
-
-  #commit(turn: Ended): void {
-    try {
-      const committing = this.#options.store.commit();
-      if (!committing) this.#pending = this.#options.store.pending;
-      if (!committing && !this.#last) return turn.release();
-      this.#queue(turn);
-      this.#last = Promise.all([this.#last, committing]).then(
-        () => this.#committed(turn),
-        (error) => this.#fail(error),
-      );
-    } catch (error) {
-      this.#queue(turn);
-      this.#fail(error);
-    }
-  }
-
-  #queue(turn: Ended): void {
-    turn.mark();
-    this.#waiting.push(turn);
-  }
-
-  /** Everything up to this turn is durable. */
-  #committed(turn: Ended): void {
-    const end = this.#waiting.indexOf(turn) + 1;
-    if (end === this.#waiting.length) this.#last = undefined;
-    for (const each of this.#waiting.splice(0, end)) each.release();
+    if (changed && store.urgent || this.#waiting.length > 0) return this.#join(turn);
+    if (pending > 0) this.#later(SOON);
+    turn.release();
   }
 
   /** What rests on no change may go, but for what stands behind something that does. */
   #passWhileFailing(turn: Ended, changed: boolean): void {
-    const held = new Set<Flushable>(this.#waiting.flatMap(({ touched }) => touched));
-    if (changed || turn.touched.some((flushable) => held.has(flushable))) this.#queue(turn);
-    else turn.release();
+    if (changed) {
+      const held = new Held();
+      held.add(turn.touched, turn.waiting);
+      return this.#wait(held);
+    }
+    const behind = turn.touched.filter((flushable) => this.#held.has(flushable));
+    if (behind.length > 0) this.#waiting.at(-1)!.add(behind);
+    turn.release(this.#held);
   }
 
-  #fail(error: unknown): void {
-    this.#last = undefined;
-    if (!this.#failing) this.#options.report({ type: "store-failed", error });
-    this.#failing = true;
-    this.#later(RETRY);
+  #join(turn: Ended): void {
+    if (!this.#round) {
+      this.#round = new Held();
+      queueMicrotask(() => this.#endRound());
+    }
+    this.#round.add(turn.touched, turn.waiting);
+  }
+
+  #endRound(): void {
+    this.#wait(this.#round!);
+    this.#round = undefined;
+    if (!this.#failing && !this.#committing) this.#commit();
+  }
+
+  #wait(held: Held): void {
+    if (this.#failing) this.#hold(held);
+    if (!held.idle) this.#waiting.push(held);
+  }
+
+  #hold({ marks }: Held): void {
+    for (const flushable of marks.keys()) this.#held.add(flushable);
+  }
+
+  /** Makes everything durable that has been changed so far, and lets go what waits for that. */
+  #commit(): void {
+    const { store } = this.#options, count = this.#waiting.length;
+    try {
+      const committing = store.commit();
+      this.#pending = store.pending;
+      if (!committing) return this.#committed(count);
+      this.#committing = committing.then(() => this.#committed(count), (error) => this.#failed(error));
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #committed(count: number): void {
+    this.#committing = undefined;
+    if (this.#failing) {
+      this.#failing = false;
+      this.#held.clear();
+      this.#options.report({ type: "store-recovered" });
+    }
+    for (const held of this.#waiting.splice(0, count)) held.release();
+    if (this.#closed) return;
+    if (this.#waiting.length > 0) this.#commit(); // what has come while this commit was under way
+    else if (this.#options.store.pending > 0) this.#later(SOON);
+  }
+
+  #failed(error: unknown): void {
+    this.#committing = undefined;
+    this.#pending = this.#options.store.pending;
+    if (!this.#failing) {
+      this.#failing = true;
+      for (const held of this.#waiting) this.#hold(held);
+      this.#options.report({ type: "store-failed", error });
+    }
+    if (!this.#closed) this.#later(RETRY);
   }
 
   #later(delay: number): void {
     this.#stop ??= this.#options.clock.schedule(() => {
       this.#stop = undefined;
-      this.#retry();
+      if (!this.#committing) this.#commit();
     }, delay);
   }
 
-  async #retry(): Promise<void> {
-    const { store, report } = this.#options, upTo = this.#waiting.at(-1);
+  /** Commits what is left, and gives the store back. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stop?.();
+    await this.#committing;
     try {
-      const committing = store.commit();
-      if (committing) await committing;
+      await this.#options.store.close();
     } catch (error) {
-      return this.#fail(error);
+      return this.#failed(error);
     }
-    this.#pending = store.pending;
-    if (this.#failing) report({ type: "store-recovered" });
-    this.#failing = false;
-    if (upTo) this.#committed(upTo);
+    this.#committed(this.#waiting.length);
   }
 }

@@ -49,9 +49,9 @@ export class Journal implements Flushable {
     this.#tell(event);
   };
 
-  /** Whatever is told rests on nothing. */
-  mark(): number {
-    return 0;
+  /** What is told rests on nothing that a store would have to keep. */
+  mark(): undefined {
+    this.flush();
   }
 
   /** Tells of the drops. */

@@ -1,7 +1,9 @@
 // One turn. Whatever starts work (a read, a timer, a publication of the process itself) handles everything that is
-// there, synchronously; at the end of the turn every connection that has something to send writes once.
-// Acknowledgements and deliveries are only bytes in an outbox until then, so that batching comes for free. Work that
-// starts on its own, such as a user's delayed message, opens a turn that ends with the current microtasks.
+// there, synchronously; at the end of the turn every connection that has something to send writes once (where there is a
+// store, once that has committed: durability.ts). Acknowledgements and deliveries are only bytes in an outbox until then,
+// so that batching comes for free. Work that starts on its own, such as a user's delayed message, opens a turn that ends
+// with the current microtasks.
+import { setImmediate } from "node:timers";
 import type { Clock } from "./clock.ts";
 
 /** How many deliveries are made before the clock is looked at. */
@@ -9,8 +11,8 @@ const HEAVY = 1000;
 
 /** Something with bytes to send. */
 export interface Flushable {
-  /** Where it is now: what comes later is not to be sent with what is there. */
-  mark(): number;
+  /** Where it is now: what comes later is not to be sent with what is there. Nothing where it waits for nobody, and has gone. */
+  mark(): number | undefined;
   /** Starts to write what was collected, up to a mark. Must not throw. */
   flush(upTo: number): void;
 }
@@ -18,26 +20,26 @@ export interface Flushable {
 /** A turn that is over, and what it wants to send. */
 export class Ended {
   readonly touched: readonly Flushable[];
-  readonly #waiting: readonly (() => void)[];
-  #marks: readonly number[] | undefined;
+  /** Called when it is released. */
+  readonly waiting: readonly (() => void)[];
 
   constructor(touched: readonly Flushable[], waiting: readonly (() => void)[]) {
     this.touched = touched;
-    this.#waiting = waiting;
+    this.waiting = waiting;
   }
 
-  /** Notes how far everything is: following turns add to it before this one is released. */
-  mark(): void {
-    this.#marks = this.touched.map((flushable) => flushable.mark());
-  }
-
-  /** Lets it go. */
-  release(): void {
-    const marks = this.#marks;
-    for (let i = 0; i < this.touched.length; i++) this.touched[i]!.flush(marks ? marks[i]! : Infinity);
-    for (const resolve of this.#waiting) resolve();
+  /** Lets it go, but for what is held back. */
+  release(held?: ReadonlySet<Flushable>): void {
+    for (const flushable of this.touched) if (!held?.has(flushable)) flushable.flush(Infinity);
+    for (const resolve of this.waiting) resolve();
   }
 }
+
+/** How long clients that send without end may go on, in milliseconds. */
+const LONG = 20;
+
+/** While it is busy, Deno's event loop looks at sockets in one of 61 rounds only. A round with nothing to do takes 3 microseconds. */
+const ROUNDS = 64;
 
 /** The turns of one broker. */
 export class Turn {
@@ -50,6 +52,10 @@ export class Turn {
   #deliveries = 0;
   #touched: Flushable[] = [];
   #waiting: (() => void)[] = [];
+  /** When a client was last found to send without end, and since when there are such. */
+  #strained = -Infinity;
+  #since = 0;
+  #resting: Promise<void> | undefined;
 
   /** @param pass lets a turn that is over go, at once or when it may */
   constructor(clock: Clock, pass: (turn: Ended) => void = (turn) => turn.release()) {
@@ -90,6 +96,35 @@ export class Turn {
     }
   }
 
+  /** Notes that a client has sent more than a read takes. */
+  strain(): void {
+    this.#strained = this.#clock.now();
+  }
+
+  /** True where there have been such clients all the time for long. */
+  get tired(): boolean {
+    const now = this.#clock.now();
+    if (now - this.#strained > LONG) this.#since = now;
+    return now - this.#since > LONG;
+  }
+
+  /**
+   * Resolves when everybody's sockets have been looked at. Deno resolves a read at once where something is there already, without a
+   * look at others: a few clients that send without end would be all that it serves. So all of them wait for the same moment.
+   */
+  rest(): Promise<void> {
+    return this.#resting ??= new Promise((resolve) => {
+      let rounds = 0;
+      const round = (): unknown => {
+        if (rounds++ < ROUNDS) return setImmediate(round);
+        this.#since = this.#strained = this.#clock.now();
+        this.#resting = undefined;
+        resolve();
+      };
+      round();
+    });
+  }
+
   /** Does the work in a turn of its own, after whatever has come in meanwhile. */
   later(work: () => void): void {
     setTimeout(() => this.run(work), 0);
@@ -120,9 +155,9 @@ export class Turn {
 
   #end(): void {
     this.#now = undefined;
-    const touched = this.#touched, waiting = this.#waiting;
-    if (touched.length > 0) this.#touched = [];
-    if (waiting.length > 0) this.#waiting = [];
-    this.#pass(new Ended(touched, waiting));
+    const ended = new Ended(this.#touched, this.#waiting);
+    this.#touched = [];
+    this.#waiting = [];
+    this.#pass(ended);
   }
 }

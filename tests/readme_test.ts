@@ -25,8 +25,14 @@ for (const command of ours) {
       assert(Object.hasOwn(config.tasks, args[0]!), "deno.json has no such task");
       return;
     }
-    assertEquals([verb, ...args.slice(0, 2)], ["run", "--allow-net", "mod.ts"]);
-    await using broker = await BrokerProcess.start(...args.slice(2));
+    assertEquals([verb, args[0], args.includes("mod.ts")], ["run", "--allow-net", true]);
+    await using files = new AsyncDisposableStack();
+    const folder = Deno.makeTempDirSync();
+    files.defer(() => Deno.removeSync(folder, { recursive: true }));
+    const options = args.slice(1).filter((arg) => arg !== "mod.ts");
+    await using broker = await BrokerProcess.start(
+      ...options.map((option) => option === "brook.db" ? `${folder}/${option}` : option),
+    );
     assertEquals(await broker.stop(), 0);
   });
 }

@@ -62,11 +62,14 @@ export class Receiver {
   async read(): Promise<void> {
     const { context: { turn } } = this.#connection, take = () => this.#takePackets();
     for (;;) {
-      const count = await this.#stream.read(this.#frames.space());
+      const space = this.#frames.space(), count = await this.#stream.read(space);
       if (count === null) return;
       if (this.#connection.ended) continue; // only waits for the other side to close
       this.#frames.received(count);
+      const more = count === space.length;
+      while (more && turn.tired) await turn.rest();
       turn.run(take);
+      if (more) turn.strain();
       while (!this.#connection.ended && (this.#gate || this.#sender.choked)) await this.#pause(take);
     }
   }
@@ -101,7 +104,7 @@ export class Receiver {
   #takeBreath(): void {
     const { turn, options: { clock } } = this.#connection.context;
     if (this.#gate || clock.now() - turn.now < LONG_TURN) return;
-    this.#gate = new Promise((resolve) => turn.later(resolve));
+    this.#gate = turn.rest();
   }
 
   async #pause(take: () => void): Promise<void> {

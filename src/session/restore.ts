@@ -1,7 +1,8 @@
 // From what a store has kept to a session, when the broker starts. Nothing of a queue is read before its client is there: a million
 // messages may be waiting.
 import { type Clock, timeOfDay } from "../clock.ts";
-import { Message } from "../message.ts";
+import type { Durability } from "../durability.ts";
+import { Message, type QoS } from "../message.ts";
 import type { RetainedKeeper } from "../topics/retained.ts";
 import type { Store, StoredDelivery, StoredSession } from "../store/store.ts";
 import { Delivery } from "./queue.ts";
@@ -63,10 +64,18 @@ export function restoredMessage({ acceptedAt, ...message }: StoredDelivery["mess
   return new Message({ ...message, acceptedAt: acceptedAt === undefined ? undefined : acceptedAt - offset });
 }
 
-/** Keeps retained messages in a store. */
-export function keeperOf(store: Store, clock: Clock): RetainedKeeper {
+/**
+ * Keeps retained messages in a store. While that can't be written to, those of QoS 0 go on: their publishers have been promised
+ * nothing, and their subscribers need not wait.
+ */
+export function keeperOf(store: Store, clock: Clock, durability: Durability): RetainedKeeper {
+  const change = (qos: QoS, change: () => void) => {
+    if (qos === 0 && durability.failing) durability.aside(change);
+    else change();
+  };
   return {
-    retain: (message) => store.retain(message, toWallTime(clock, message.acceptedAt ?? clock.now())),
-    forget: (topic) => store.deleteRetained(topic),
+    retain: (message) =>
+      change(message.qos, () => store.retain(message, toWallTime(clock, message.acceptedAt ?? clock.now()))),
+    forget: (topic, qos) => change(qos, () => store.deleteRetained(topic)),
   };
 }

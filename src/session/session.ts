@@ -117,8 +117,8 @@ export class Session {
    */
   end(): void {
     this.#ended = true;
-    this.subscriptions.clear();
     this.#restore();
+    this.subscriptions.clear();
     let count = 0;
     const lose = (delivery: Delivery, begun: boolean) => {
       const { message, terms: { group, qos } } = delivery;

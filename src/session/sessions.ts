@@ -50,6 +50,9 @@ export interface Will {
 
 /** A session without a connection, and what it waits for. */
 interface Waiting {
+  /** When it ends, and when its will is due, in milliseconds of the broker's clock: deadlines may come a little later. */
+  readonly endsAt: number;
+  readonly willDueAt: number;
   readonly end: Deadline | undefined;
   readonly willDue: Deadline | undefined;
   will: Message | undefined;
@@ -107,8 +110,8 @@ export class Sessions {
     will?: Will,
   ): { session: Session; present: boolean } {
     this.#sessions.get(clientId)?.holder?.takeOver();
-    const stored = this.#sessions.get(clientId), present = stored !== undefined && !clean;
-    if (present) this.#stopWaiting(stored); // with it goes the will [MQTT5-3.1.3-9]
+    const stored = this.#sessions.get(clientId), present = stored !== undefined && !clean && !this.#isOver(stored);
+    if (present) this.#takeUp(stored);
     else if (stored) this.#end(stored); // [MQTT-3.1.2-6]
     const session = present ? stored : this.#create(clientId, expiry, will !== undefined);
     session.holder = holder;
@@ -146,9 +149,24 @@ export class Sessions {
     return will && !delayed ? this.#due(will.message) : undefined;
   }
 
+  /** Whether a session has come to its end, though its deadline has not yet: the broker may just have been started. */
+  #isOver(session: Session): boolean {
+    const { endsAt = Infinity } = this.#waiting.get(session) ?? {};
+    return endsAt <= this.#context.turn.now;
+  }
+
+  /** The client is back: its will is not published any more, unless that has been due [MQTT5-3.1.3-9]. */
+  #takeUp(session: Session): void {
+    const waiting = this.#stopWaiting(session);
+    if (waiting && waiting.willDueAt <= this.#context.turn.now) this.#publishWill(waiting);
+  }
+
   /** Without a connection a session waits for its end, and for its will to be due. */
   #wait(session: Session, expiry: number, will: Will | undefined, willIn: number | undefined): void {
+    const { now } = this.#context.turn;
     const waiting: Waiting = {
+      endsAt: now + expiry * 1000,
+      willDueAt: now + (willIn ?? Infinity) * 1000,
       end: this.#in(expiry, () => this.#end(session)),
       willDue: willIn === undefined ? undefined : this.#in(willIn, () => {
         session.record?.deleteWill();

@@ -66,9 +66,10 @@ export class Subscriptions {
     return true;
   }
 
-  /** Deletes them all. */
+  /** Takes them all out of the index: the session is over, and with it what is kept of them. */
   clear(): void {
-    for (const key of [...this.#byFilter?.keys() ?? []]) this.delete(nameOf(key));
+    for (const [key, subscription] of this.#byFilter ?? []) this.#remove(nameOf(key), subscription);
+    this.#byFilter = undefined;
   }
 
   #remove(filter: string, subscription: Subscription): void {

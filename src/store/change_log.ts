@@ -2,6 +2,7 @@
 // When it has grown long, a checkpoint moves what is left to the tables, and the log begins anew: most deliveries are over by then,
 // and never lie anywhere else. Whoever opens the file repeats what is in the log.
 import { Message } from "../message.ts";
+import type { PacketIdChanges } from "./packet_id_set.ts";
 import { RecordReader, RecordWriter } from "./record.ts";
 import { type Database, prepareAll, type Statement } from "./schema.ts";
 import { type AddedDelivery, type Body, newBody, type SessionRecord } from "./session_record.ts";
@@ -20,8 +21,8 @@ export interface LoggedChanges {
   /** The packet identifiers of those that were sent. */
   readonly packetIds: readonly number[];
   readonly ended: readonly number[];
-  /** The identifiers of QoS 2 as they are, where they have changed. */
-  readonly exchanges: { readonly received: readonly number[]; readonly released: readonly number[] } | undefined;
+  /** Which identifiers of QoS 2 have come or gone, if any. */
+  readonly exchanges: { readonly received: PacketIdChanges; readonly released: PacketIdChanges } | undefined;
 }
 
 /** Writes and reads the log; the caller keeps the transaction. */
@@ -81,7 +82,10 @@ export class ChangeLog {
     changes.numbers(sent.map((sequence) => session.packetId(sequence)!));
     changes.numbers(endedNow);
     changes.number(Number(exchangedNow));
-    if (exchangedNow) { for (const list of [session.received, session.released]) changes.numbers(list); }
+    for (const { changes: { gone, come } } of exchangedNow ? [session.received, session.released] : []) {
+      changes.numbers(gone);
+      changes.numbers(come);
+    }
   }
 
   #writeAdded(added: readonly AddedDelivery[], fresh: number): void {
@@ -93,7 +97,7 @@ export class ChangeLog {
     }
   }
 
-  /** The how manieth message of the row it is. */
+  /** The place of a message in the row. */
   #indexOf(body: Body): number {
     if (body.row !== this.#row) {
       body.row = this.#row;
@@ -131,6 +135,7 @@ function changesIn(reader: RecordReader, bodies: readonly Body[]): LoggedChanges
     packetIds = reader.numbers(),
     ended = reader.numbers(),
     exchanged = reader.number() > 0;
-  const exchanges = exchanged ? { received: reader.numbers(), released: reader.numbers() } : undefined;
+  const exchange = () => ({ gone: reader.numbers(), come: reader.numbers() });
+  const exchanges = exchanged ? { received: exchange(), released: exchange() } : undefined;
   return { session, added, sent, packetIds, ended, exchanges };
 }

@@ -1,9 +1,10 @@
-// The store over SQLite. A change is a note in memory until the commit, which writes what is left of the notes: in a busy broker, much
-// has been undone by then. Of a session's deliveries, only those are known here that are under way, or wait for a commit.
+// The store over SQLite. A change is a note in memory until the commit, which writes what is left of the notes: sessions,
+// subscriptions, wills and retained messages to their tables, what happens to deliveries to a log (change_log.ts), and now and then,
+// at a checkpoint, all that is left of those to their tables, too.
 import type { Message } from "../message.ts";
 import { ChangeLog, type LoggedChanges } from "./change_log.ts";
 import { ChangeWriter } from "./change_writer.ts";
-import type { Database } from "./schema.ts";
+import type { StoreFile } from "./schema.ts";
 import { type Body, newBody, SessionRecord } from "./session_record.ts";
 import {
   type DeliveryTerms,
@@ -19,16 +20,6 @@ import {
   type WillTerms,
 } from "./store.ts";
 import { StoredRows } from "./stored_rows.ts";
-
-/** Where the rows are. */
-export interface StoreFile {
-  readonly database: Database;
-  /** Does work with it; what goes wrong is a `StoreError`. */
-  attempt<T>(work: () => T): T;
-  /** Does the work in a transaction. */
-  transaction(work: () => void): void;
-  close(): void;
-}
 
 /** Keeps sessions and messages in rows. */
 export class RowStore implements Store {
@@ -74,7 +65,10 @@ export class RowStore implements Store {
       for (const delivery of added) session.add(delivery);
       sent.forEach((sequence, i) => this.#send(session, sequence, packetIds[i]!));
       for (const sequence of ended) this.#end(session, sequence);
-      if (exchanges) session.exchange(exchanges.received, exchanges.released);
+      if (!exchanges) continue;
+      session.received.apply(exchanges.received);
+      session.released.apply(exchanges.released);
+      session.exchange();
     }
     this.#file.transaction(() => this.#checkpoint());
     this.#settle(true);
@@ -288,7 +282,7 @@ export class RowStore implements Store {
   #exchange(clientId: string, urgent = true): SessionRecord {
     const session = this.#session(clientId);
     this.#noteDelivery(session, urgent);
-    session.exchanged();
+    session.exchange();
     return session;
   }
 

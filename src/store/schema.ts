@@ -1,6 +1,6 @@
 // The tables of the SQLite store, as the list of steps that lead to them: a file says by its user_version how many of them it has
-// seen, and those that are missing are taken when it is opened, all or none. A step that was released is never changed. What the
-// blobs hold is in record.ts; its form belongs to the schema.
+// seen, and those that are missing are taken when it is opened, all or none. A step that was released is never changed. The form of
+// what the blobs hold (record.ts, change_log.ts) belongs to the schema: the log of an older release is read by its successors.
 import { StoreError } from "./store.ts";
 
 /** A value of SQLite's. */
@@ -17,6 +17,16 @@ export interface Statement {
 export interface Database {
   exec(sql: string): void;
   prepare(sql: string): Statement;
+}
+
+/** Where the rows are. */
+export interface StoreFile {
+  readonly database: Database;
+  /** Does work with it; what goes wrong is a `StoreError`. */
+  attempt<T>(work: () => T): T;
+  /** Does the work in a transaction. */
+  transaction(work: () => void): void;
+  close(): void;
 }
 
 /** "Brok", which says whose file it is. */

@@ -1,13 +1,14 @@
 // What the SQLite store knows of a session while it is open: which deliveries are under way, and what has changed since the last
 // commit and since the last checkpoint. It does not know what waits in the session's queue, which may be long: that is on disk only.
 import type { Message } from "../message.ts";
+import { PacketIdSet } from "./packet_id_set.ts";
 import type { DeliveryTerms, SessionState, SubscriptionTerms, WillTerms } from "./store.ts";
 
 /** A message that is to be stored, once for all sessions that it was given to in a row. */
 export interface Body {
   readonly message: Message;
   readonly acceptedAt: number;
-  /** Which row of the log it was written to last, and as the how manieth message there. */
+  /** Which row of the log it was written to last, and its place among the messages there. */
   row: number;
   index: number;
   /** Which checkpoint has counted it last, in how many deliveries, and the row that it was written to, if it has one. */
@@ -41,8 +42,8 @@ export class SessionRecord {
   boundary = 1;
   /** Packet identifiers of those before it that are left, in order of their numbers; 0 for one that has not been sent. */
   readonly underWay = new Map<number, number>();
-  readonly received = new Set<number>();
-  readonly released = new Set<number>();
+  readonly received = new PacketIdSet();
+  readonly released = new PacketIdSet();
   /** Whether it has chunks that refer to rows of messages, or may have; and whether it has a row of `flow`. */
   shares = false;
   flows = false;
@@ -56,7 +57,7 @@ export class SessionRecord {
   sentNow: number[] = [];
   /** Deliveries that were committed before, and are over. */
   endedNow: number[] = [];
-  /** Whether identifiers of QoS 2 have come or gone. */
+  /** Whether identifiers of QoS 2 may have come or gone. */
   exchangedNow = false;
 
   // Since the last checkpoint.
@@ -124,16 +125,8 @@ export class SessionRecord {
   }
 
   /** Identifiers of QoS 2 come or go. */
-  exchanged(): void {
+  exchange(): void {
     this.exchangedNow = this.flowed = true;
-  }
-
-  /** Replaces all identifiers of QoS 2. */
-  exchange(received: readonly number[], released: readonly number[]): void {
-    for (const set of [this.received, this.released]) set.clear();
-    for (const packetId of received) this.received.add(packetId);
-    for (const packetId of released) this.released.add(packetId);
-    this.exchanged();
   }
 
   /** Forgets what was added since the last commit and is over already. */
@@ -169,6 +162,7 @@ export class SessionRecord {
     this.state = this.will = this.subscriptions = undefined;
     if (this.sentNow.length > 0) this.sentNow = [];
     if (this.endedNow.length > 0) this.endedNow = [];
+    if (this.exchangedNow) { for (const set of [this.received, this.released]) set.commit(); }
     this.exchangedNow = false;
   }
 

@@ -1,17 +1,22 @@
 // A store in one file of SQLite: how that is opened, written to in transactions, and closed, and what its errors are called. The file
 // is locked for as long as it is open. This is the only file that loads node:sqlite, and nothing that `mod.ts` needs loads this one.
 import { DatabaseSync } from "node:sqlite";
-import { RowStore, type StoreFile } from "./row_store.ts";
-import { migrate } from "./schema.ts";
+import { RowStore } from "./row_store.ts";
+import { migrate, type StoreFile } from "./schema.ts";
 import { type Store, StoreError, type StoreFault } from "./store.ts";
+
+const durabilities = ["full", "normal"] as const;
+
+/**
+ * What a commit survives: `"full"` a crash of the machine (each commit waits for the disk); `"normal"` only a crash of the process, and
+ * is much faster: after a crash of the machine the last commits may be missing, but the file is whole all the same.
+ */
+export type Durability = typeof durabilities[number];
 
 /** How a file is opened. */
 export interface SqliteOptions {
-  /**
-   * What a commit survives: `"full"`, the default, a crash of the machine (each commit waits for the disk); `"normal"` only a crash of
-   * the process, and is much faster: after a crash of the machine the last commits may be missing, the file is whole all the same.
-   */
-  readonly durability?: "full" | "normal";
+  /** What a commit survives; default `"full"`. */
+  readonly durability?: Durability;
 }
 
 /** How many commits there are from one look at the free pages to the next, how many may be free, and how many are cut off then. */
@@ -37,15 +42,7 @@ const NOT_LOCKED = 3850;
  *
  * @param path where it is; beside it lies its write-ahead log, `path` with "-wal"
  * @throws {StoreError} where the file can't be used
- *
- * @example
- * ```ts ignore
- * import { openStore } from "./sqlite.ts";
- *
- * const store = openStore("brook.db");
- * for (const { clientId, deliveries } of store.sessions()) console.log(clientId, deliveries.count);
- * store.close();
- * ```
+ * @throws {TypeError} for an unknown durability
  */
 export function openStore(path: string, { durability = "full" }: SqliteOptions = {}): Store {
   const file = new SqliteFile(path);
@@ -70,7 +67,10 @@ export class SqliteFile implements StoreFile {
   }
 
   /** Locks it, and brings it to this release's version. */
-  start(durability: "full" | "normal"): void {
+  start(durability: Durability): void {
+    if (!durabilities.includes(durability)) {
+      throw new TypeError(`Durability is ${Deno.inspect(durability)}, not "full" or "normal"`);
+    }
     this.attempt(() => {
       this.database.exec("PRAGMA locking_mode = EXCLUSIVE");
       migrate(this.database);

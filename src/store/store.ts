@@ -5,7 +5,7 @@
 import type { MessageProperties } from "../codec/properties.ts";
 import type { Message, MessageFields, QoS } from "../message.ts";
 
-/** A message as a store gives it back. Its payload may be a view of what was read with it, of up to 64 KiB more. */
+/** A message as a store gives it back. Its payload may be a view of what was read together, of up to 32 KiB and one message. */
 export interface StoredMessage extends MessageFields {
   readonly properties: MessageProperties | undefined;
   /** When the broker accepted it, in milliseconds of wall time; `undefined` for a will, which has not been published yet. */

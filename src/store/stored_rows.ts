@@ -185,8 +185,10 @@ function recordOf({ id, clientId, boundary, flow, last }: RecordRow): SessionRec
   if (!flow) return session;
   const reader = new RecordReader(flow), left = reader.numbers(), packetIds = reader.numbers();
   left.forEach((sequence, i) => session.underWay.set(sequence, packetIds[i]!));
-  session.exchange(reader.numbers(), reader.numbers());
-  session.flowed = session.exchangedNow = false;
+  for (const set of [session.received, session.released]) {
+    set.apply({ gone: [], come: reader.numbers() });
+    set.commit();
+  }
   return session;
 }
 

@@ -3,7 +3,7 @@
 import type { Deadline, Deadlines } from "../deadlines.ts";
 import { levelKeys } from "../keys.ts";
 import type { Memory } from "../memory.ts";
-import type { Message } from "../message.ts";
+import type { Message, QoS } from "../message.ts";
 
 class Level {
   readonly children = new Map<string, Level>();
@@ -27,7 +27,8 @@ interface Step {
 /** Keeps retained messages beyond the process. */
 export interface RetainedKeeper {
   retain(message: Message): void;
-  forget(topic: string): void;
+  /** @param qos that of the message which says so; 0 where time does */
+  forget(topic: string, qos: QoS): void;
 }
 
 /** What retained messages need of their broker. */
@@ -68,7 +69,7 @@ export class RetainedMessages {
    */
   update(message: Message): boolean {
     if (!message.retain) return true; // [MQTT-3.3.1-12]
-    if (message.size === 0) this.#delete(message.topic); // [MQTT-3.3.1-10], [MQTT-3.3.1-11]
+    if (message.size === 0) this.#delete(message.topic, message.qos); // [MQTT-3.3.1-10], [MQTT-3.3.1-11]
     else if (!this.hasRoom(message)) return false;
     else {
       const kept = this.#set(message);
@@ -79,7 +80,7 @@ export class RetainedMessages {
 
   /** Takes up one that was kept, unless it has expired `now`. */
   restore(message: Message, now: number): void {
-    if (message.expiresAt !== undefined && message.expiresAt <= now) this.#options.keeper?.forget(message.topic);
+    if (message.expiresAt !== undefined && message.expiresAt <= now) this.#options.keeper?.forget(message.topic, 0);
     else this.#set(message, message.expiresAt === undefined ? undefined : message.expiresAt - now);
   }
 
@@ -127,14 +128,14 @@ export class RetainedMessages {
     return kept;
   }
 
-  #delete(topic: string): void {
+  #delete(topic: string, qos: QoS = 0): void {
     const path = [this.#root], names = levelKeys(topic);
     for (const name of names) {
       const child = path.at(-1)!.children.get(name);
       if (!child) return;
       path.push(child);
     }
-    if (path.at(-1)!.message) this.#options.keeper?.forget(topic);
+    if (path.at(-1)!.message) this.#options.keeper?.forget(topic, qos);
     this.#count(path.at(-1)!.message, undefined);
     path.at(-1)!.message = undefined;
     path.at(-1)!.expiry?.cancel();

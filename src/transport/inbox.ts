@@ -1,5 +1,6 @@
-// What arrives by events and is read by calls: where the network can't be asked for bytes but brings them when they come, they lie
-// here until the connection reads them. Invariant: bytes come out as they went in, and an end comes out behind them.
+// What arrives by events and is read by calls: where the network can't be asked for bytes but brings them when they
+// come, they lie here until the connection reads them. Invariant: bytes come out as they went in, and an end comes out
+// behind them.
 
 /** What a piece costs beside its bytes, so that a flood of tiny ones counts for what it is. */
 const OVERHEAD = 256;

@@ -1,5 +1,5 @@
-// Certificates and keys as PEM text, looked at before anything is served with them: node:tls takes whatever it gets, and would fail
-// at the first client, without a word about why. Invariant: no error tells anything of a key.
+// Certificates and keys as PEM text, looked at before anything is served with them: node:tls takes whatever it gets,
+// and would fail at the first client, without a word about why. Invariant: no error tells anything of a key.
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 
 /** A certificate and the key that belongs to it. */

@@ -1,19 +1,23 @@
-// An acceptor whose connections have something to say before MQTT begins, such as a TLS handshake. All of them do so at the same time,
-// so that one that keeps silent is in nobody's way; each is handed on as soon as it is ready. Invariant: whoever is not, by an error or
-// because its time is over, is closed.
+// An acceptor whose connections have something to say before MQTT begins, such as a TLS handshake. All of them do so at
+// the same time, so that one that keeps silent is in nobody's way; each is handed on as soon as it is ready. Invariant:
+// whoever is not, by an error or because its time is over, is closed.
 import type { Acceptor, ByteStream } from "./transport.ts";
 
 /** A connection that was closed before it was ready. */
 export interface FailedConnection {
   /** Address and port of the other side. */
   readonly remote: string;
+  /** What went wrong, as a sentence. */
   readonly error: Error;
 }
 
 /** Told of each connection that fails; must not throw. */
 export type OnFailure = (failed: FailedConnection) => void;
 
-/** What makes a connection ready. When it rejects, the connection is closed; it has to settle when the connection is closed. */
+/**
+ * What makes a connection ready. When it rejects, the connection is closed; it has to settle when the connection is
+ * closed.
+ */
 export type Prepare = (stream: ByteStream) => Promise<ByteStream>;
 
 /** The connections of another acceptor, prepared. */

@@ -1,5 +1,5 @@
-// One header of the PROXY protocol, as bytes. It is looked at anew with every piece that comes, and refused at the first byte that
-// can't be part of one: headers are short, and nearly all come at once.
+// One header of the PROXY protocol, as bytes. It is looked at anew with every piece that comes, and refused at the
+// first byte that can't be part of one: headers are short, and nearly all come at once.
 import { isIPv4, isIPv6 } from "node:net";
 import { withPort } from "./tcp.ts";
 
@@ -69,7 +69,9 @@ function parseBinary(input: Uint8Array, limit: number): ProxyHeader | undefined 
   return { length, source: withPort(addressText(input.subarray(FIXED, FIXED + size)), view.getUint16(ports)) };
 }
 
-/** What follows the addresses is not used, but has to fit: fields of a type, a length of two bytes and so many bytes. */
+/**
+ * What follows the addresses is not used, but has to fit: fields of a type, a length of two bytes and so many bytes.
+ */
 function checkFields(view: DataView, start: number, end: number): void {
   let at = start;
   while (at + 3 <= end) at += 3 + view.getUint16(at + 1);

@@ -1,6 +1,7 @@
-// The PROXY protocol, versions 1 and 2 (haproxy.org/download/3.0/doc/proxy-protocol.txt): a load balancer that passes connections on
-// says first whose they are. Who can connect to such a port can claim to be anybody: nobody but the balancer should. Invariant: no byte
-// of MQTT is handed on before a whole and valid header, which is never guessed at: anything else closes the connection.
+// The PROXY protocol, versions 1 and 2 (haproxy.org/download/3.0/doc/proxy-protocol.txt): a load balancer that passes
+// connections on says first whose they are. Who can connect to such a port can claim to be anybody: nobody but the
+// balancer should. Invariant: no byte of MQTT is handed on before a whole and valid header, which is never guessed at:
+// anything else closes the connection.
 import { type Clock, systemClock } from "../clock.ts";
 import { type OnFailure, prepared } from "./prepared.ts";
 import { parseHeader } from "./proxy_header.ts";
@@ -19,7 +20,10 @@ export interface ProxyProtocolOptions {
 /** The largest header, in bytes: version 2 could announce 65,551, which nobody needs. */
 const LARGEST = 4096;
 
-/** Connections that come through a load balancer: `remote` is what the balancer says. TLS, where there is any, comes behind. */
+/**
+ * Connections that come through a load balancer: `remote` is what the balancer says. TLS, where there is any, comes
+ * behind.
+ */
 export function overProxy(acceptor: Acceptor, options: ProxyProtocolOptions = {}): Acceptor {
   return prepared(acceptor, (stream) => withoutHeader(stream, options), options.onFailure);
 }

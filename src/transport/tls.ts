@@ -1,6 +1,7 @@
-// MQTT over TLS, on top of any other acceptor. Deno's own listener knows no certificates of clients, no host names and no change of
-// its certificate, so this rests on node:tls. The handshakes of new connections are done here, each within its time: only connections
-// that are encrypted, and whose client has shown its certificate where that is wanted, are handed on.
+// MQTT over TLS, on top of any other acceptor. Deno's own listener knows no certificates of clients, no host names and
+// no change of its certificate, so this rests on node:tls. The handshakes of new connections are done here, each within
+// its time: only connections that are encrypted, and whose client has shown its certificate where that is wanted, are
+// handed on.
 import {
   createSecureContext,
   createServer,
@@ -86,8 +87,8 @@ function secured(acceptor: Acceptor, handshakes: Handshakes, onFailure: OnFailur
 }
 
 /**
- * The handshakes of one acceptor. A server of node:tls does not tell whose connection it has secured, so each handshake has one for
- * itself while it lasts; that of one that went well is used again.
+ * The handshakes of one acceptor. A server of node:tls does not tell whose connection it has secured, so each handshake
+ * has one for itself while it lasts; that of one that went well is used again.
  */
 class Handshakes {
   readonly #timeout: number;

@@ -1,13 +1,16 @@
-// A TLS connection as a stream, on top of another stream. node:tls reads without end, whether its side is read or not: a client could
-// fill the memory. So what it reads from is not the network but a stream in between, which gives it more only while a handshake is
-// under way, or somebody waits for bytes.
+// A TLS connection as a stream, on top of another stream. node:tls reads without end, whether its side is read or not:
+// a client could fill the memory. So what it reads from is not the network but a stream in between, which gives it more
+// only while a handshake is under way, or somebody waits for bytes.
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { Inbox } from "./inbox.ts";
 import type { ByteStream, ClientCertificate } from "./transport.ts";
 
-/** The sizes of reads: small ones for those that hardly speak, larger ones when they are filled; and that of the largest write. */
+/**
+ * The sizes of reads: small ones for those that hardly speak, larger ones when they are filled; and that of the largest
+ * write.
+ */
 const SMALL = 2048, LARGE = 65_536;
 
 /** The encrypted side: a stream of bytes as node:tls wants it. */

@@ -1,7 +1,7 @@
-// MQTT over a Unix socket: a path instead of a port, for clients on the same machine, which the rights of a file let in or keep out.
-// A program that was killed leaves its socket behind as a file where nobody listens; such a one is replaced, but no other file is. The
-// socket is made under another name, and moved: so it has its rights from the start, and Deno, which removes a closed socket by its
-// name some time later, can't remove that of a successor.
+// MQTT over a Unix socket: a path instead of a port, for clients on the same machine, which the rights of a file let in
+// or keep out. A program that was killed leaves its socket behind as a file where nobody listens; such a one is
+// replaced, but no other file is. The socket is made under another name, and moved: so it has its rights from the
+// start, and Deno, which removes a closed socket by its name some time later, can't remove that of a successor.
 import { accepted, closed, connStream } from "./tcp.ts";
 import type { Acceptor } from "./transport.ts";
 
@@ -9,7 +9,10 @@ import type { Acceptor } from "./transport.ts";
 export interface UnixOptions {
   /** Where the socket is; it is removed when the acceptor is closed. At most 98 bytes. */
   readonly path: string;
-  /** Who may connect, as rights of the file: writing is what counts, so 0o660 is the owner and the group. Default: by the umask. */
+  /**
+   * Who may connect, as rights of the file: writing is what counts, so 0o660 is the owner and the group. Default: by
+   * the umask.
+   */
   readonly mode?: number;
 }
 

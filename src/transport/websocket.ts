@@ -1,8 +1,9 @@
-// MQTT over WebSocket (section 6 of 3.1.1 and of 5.0), inside any server that answers a Request with a Response: Deno.serve, Hono and
-// the like. Packets and frames have nothing to do with each other: what arrives is one stream of bytes, and what leaves is cut as it
-// comes. The interface of WebSockets paces neither side, so both are bounded here. What goes out waits until the socket has let go of
-// what it holds, which has to be asked again and again, as nothing tells it. What comes in can't be stopped: a client that sends faster
-// than the broker reads, beyond a limit, loses its connection.
+// MQTT over WebSocket (section 6 of 3.1.1 and of 5.0), inside any server that answers a Request with a Response:
+// Deno.serve, Hono and the like. Packets and frames have nothing to do with each other: what arrives is one stream of
+// bytes, and what leaves is cut as it comes. The interface of WebSockets paces neither side, so both are bounded here.
+// What goes out waits until the socket has let go of what it holds, which has to be asked again and again, as nothing
+// tells it. What comes in can't be stopped: a client that sends faster than the broker reads, beyond a limit, loses its
+// connection.
 import { type Clock, systemClock } from "../clock.ts";
 import { Inbox } from "./inbox.ts";
 import { withPort } from "./tcp.ts";
@@ -13,8 +14,8 @@ export interface WebSocketOptions {
   /** What `Deno.serve` tells of the client: its address. */
   readonly info?: { readonly remoteAddr: Deno.Addr };
   /**
-   * Bytes that may lie unread when a message comes; beyond that the connection ends with the close code 1009. Default 16 MiB. A
-   * single message may be larger: Deno takes up to 64 MiB.
+   * Bytes that may lie unread when a message comes; beyond that the connection ends with the close code 1009. Default
+   * 16 MiB. A single message may be larger: Deno takes up to 64 MiB.
    */
   readonly unread?: number;
   /** Where the time comes from; default: the machine's. */
@@ -36,7 +37,8 @@ const UNREAD = 16 * 1024 * 1024;
  * Answers a request for MQTT over WebSocket. The response has to be returned to the server as it is.
  *
  * @param accept gets the client's stream as soon as the connection is open; must neither throw nor reject
- * @returns 101, or 426 where the request wants no WebSocket, or 400 where it is wrong or does not offer the subprotocol `mqtt`
+ * @returns 101, or 426 where the request wants no WebSocket, or 400 where it is wrong or does not offer the subprotocol
+ *   `mqtt`
  *
  * @example
  * ```ts
@@ -125,7 +127,8 @@ class SocketStream implements ByteStream {
   }
 
   #receive(data: string | ArrayBuffer): void {
-    if (typeof data === "string") return this.#refuse(1003, "A text frame came: MQTT takes binary ones"); // [MQTT-6.0.0-1]
+    // [MQTT-6.0.0-1]
+    if (typeof data === "string") return this.#refuse(1003, "A text frame came: MQTT takes binary ones");
     if (this.#inbox.held > this.#unread) return this.#refuse(1009, "More has come than is read");
     this.#inbox.put(new Uint8Array(data));
   }

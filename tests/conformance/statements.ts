@@ -21,7 +21,7 @@ function standard(name: string, prefix: string, ids: string, exempt: Readonly<Re
   };
 }
 
-const clientOnly = "binds only the client", webSocket = "there is no WebSocket listener";
+const clientOnly = "binds only the client";
 
 const mqtt311 = standard(
   "MQTT 3.1.1",
@@ -71,10 +71,6 @@ const mqtt311 = standard(
     "3.14.4-1": clientOnly,
     "3.14.4-2": clientOnly,
     "4.5.0-2": clientOnly,
-    "6.0.0-1": webSocket,
-    "6.0.0-2": webSocket,
-    "6.0.0-3": webSocket,
-    "6.0.0-4": webSocket,
   },
 );
 
@@ -158,10 +154,6 @@ const mqtt5 = standard(
     "3.3.2-10": clientOnly,
     "3.3.4-8": clientOnly,
     "4.5.0-2": clientOnly,
-    "6.0.0-1": webSocket,
-    "6.0.0-2": webSocket,
-    "6.0.0-3": webSocket,
-    "6.0.0-4": webSocket,
   },
 );
 

@@ -23,6 +23,7 @@ interface Stage {
 }
 
 const stages: Readonly<Record<string, Stage>> = {
+  "before their first byte": { reach() {}, accepted: false, published: 0 },
   "in the middle of a CONNECT": {
     async reach(peer, served, connect) {
       await peer.send(connect.subarray(0, 7));
@@ -96,7 +97,7 @@ Deno.test("500 peers that reset before they are accepted keep nobody waiting", a
   const args = ["run", "--allow-net", program, String(port), "500"];
   const { success } = new Deno.Command(Deno.execPath(), { args, stdin: "null" }).outputSync();
   assert(success);
-  using witness = await Witness.of(port);
+  using witness = await soon(Witness.of(port), "somebody else to connect", 10_000);
   await witness.beat();
   assertEquals([...broker.counters.keys()], ["listening", "connected", "subscribed"]);
 });

@@ -66,7 +66,7 @@ export class Served {
     this.#count += count;
     const { resolve } = this.#changed;
     this.#changed = Promise.withResolvers();
-    queueMicrotask(resolve); // behind the turn
+    resolve();
   }
 }
 

@@ -2,6 +2,8 @@
 import { TestClient } from "../support/client.ts";
 import { denoRun, type Process } from "../support/process.ts";
 
+const MEBIBYTE = 1024 * 1024;
+
 /** The broker of weighed_program.ts. */
 export class WeighedBroker implements AsyncDisposable {
   readonly port: number;
@@ -26,11 +28,12 @@ export class WeighedBroker implements AsyncDisposable {
     return new WeighedBroker(process, port, client);
   }
 
-  /** What it weighs now, in MiB. */
-  async weight(): Promise<number> {
+  /** What it weighs now, and its objects alone, in MiB. */
+  async weight(): Promise<{ all: number; objects: number }> {
     await this.#client.send({ cmd: "publish", topic: "weigh", payload: "", qos: 0, retain: false, dup: false });
     const { payload } = await this.#client.expect({ cmd: "publish", topic: "weight" });
-    return Number(payload) / 1024 / 1024;
+    const { all, objects } = JSON.parse(payload.toString());
+    return { all: all / MEBIBYTE, objects: objects / MEBIBYTE };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

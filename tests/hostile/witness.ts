@@ -34,6 +34,7 @@ export class Witness implements Disposable {
   async longest(work: Promise<unknown>): Promise<number> {
     let longest = 0, working = true;
     const done = work.finally(() => working = false);
+    done.catch(() => {}); // which is told below, unless the witness fails first
     while (working) longest = Math.max(longest, await this.beat());
     await done;
     return longest;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertGreater, assertLess, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { migrations } from "../../src/store/schema.ts";
-import { openStore } from "../../src/store/sqlite.ts";
+import { openStore, SqliteFile } from "../../src/store/sqlite.ts";
 import { StoreError, type StoreFault } from "../../src/store/store.ts";
 import { storeSuite } from "../suites/store.ts";
 import { SqliteScene } from "../support/store_scenes.ts";
@@ -158,6 +158,35 @@ Deno.test("A file gives room back that is not needed any more", () => {
   }
   scene.file.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   assertLess(Deno.statSync(scene.path).size, size - 15_000_000);
+});
+
+Deno.test("Durability is how often SQLite waits for the disk: at each commit, or only when the log of its own is full", () => {
+  using folder = temporaryFolder();
+  for (const [durability, synchronous] of [["full", 2], ["normal", 1]] as const) {
+    const file = new SqliteFile(`${folder.path}/${durability}.db`);
+    file.start(durability);
+    const pragmas = ["synchronous", "journal_mode"].map((name) => file.database.prepare(`PRAGMA ${name}`).get()![name]);
+    assertEquals(pragmas, [synchronous, "wal"]);
+    file.close();
+  }
+  const options = { durability: "off" as "full" };
+  assertThrows(
+    () => openStore(`${folder.path}/brook.db`, options),
+    TypeError,
+    'Durability is "off", not "full" or "normal"',
+  );
+});
+
+Deno.test("What throws in a transaction leaves nothing of it behind", () => {
+  using scene = new SqliteScene();
+  const { database } = scene.file, insert = "INSERT INTO message VALUES (1, x'00')";
+  const message = assertThrows(() =>
+    scene.file.transaction(() => {
+      database.exec(insert);
+      database.exec(insert);
+    }), StoreError).message;
+  assertEquals(message, `Store "${scene.path}" can't be used: UNIQUE constraint failed: message.id`);
+  assertEquals([database.isTransaction, scene.rows], [false, {}]);
 });
 
 Deno.test("A store in a folder that is not there can't be opened", () => {

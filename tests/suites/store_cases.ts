@@ -71,13 +71,15 @@ export const storeCases: readonly Case[] = [
     what: "subscriptions, and that they have changed or gone",
     before: (store) => ["t/#", "gone", "$share/g/t"].forEach((filter) => store.saveSubscription("a", filter, plain)),
     change(store) {
-      store.saveSubscription("a", "t/#", { qos: 2, noLocal: true, retainAsPublished: true, identifier: 268_435_455 });
+      store.saveSubscription("a", "t/#", { qos: 2, noLocal: true, retainAsPublished: false, identifier: 268_435_455 });
+      store.saveSubscription("a", "u", { ...plain, qos: 0, retainAsPublished: true });
       for (const filter of ["gone", "never was"]) store.deleteSubscription("a", filter);
     },
     found: (store) => [...sessionOf(store).subscriptions].sort(),
     expected: [
       ["$share/g/t", plain],
-      ["t/#", { qos: 2, noLocal: true, retainAsPublished: true, identifier: 268_435_455 }],
+      ["t/#", { qos: 2, noLocal: true, retainAsPublished: false, identifier: 268_435_455 }],
+      ["u", { ...plain, qos: 0, retainAsPublished: true }],
     ],
   },
   {

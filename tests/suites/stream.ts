@@ -1,5 +1,5 @@
-// What the broker relies on in a stream of bytes, whatever is below it, as one list of behaviours. Each test has both ends of a
-// connection: the one whose implementation is tested, and a peer that may be anything.
+// What the broker relies on in a stream of bytes, whatever is below it, as one list of behaviours. Each test has both
+// ends of a connection: the one whose implementation is tested, and a peer that may be anything.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { ByteStream } from "../../src/transport/transport.ts";
 import { settle } from "../support/clock.ts";

@@ -141,9 +141,10 @@ export class BrokerProcess implements AsyncDisposable {
     this.port = ports.get("mqtt")!;
   }
 
-  /** Starts it on free ports, and resolves when it listens. */
+  /** Starts it on free ports, with further permissions where `options` name some, and resolves when it listens. */
   static start(...options: readonly string[]): Promise<BrokerProcess> {
-    return BrokerProcess.permitted([], "--port", "0", "--http", "0", ...options);
+    const [permissions, others] = [true, false].map((wanted) => options.filter((one) => isPermission(one) === wanted));
+    return BrokerProcess.permitted(permissions!, "--port", "0", "--http", "0", ...others!);
   }
 
   /** Starts it with more permissions than those for the network, and no other options than these. */
@@ -195,4 +196,8 @@ export class BrokerProcess implements AsyncDisposable {
     await using _process = this.#process;
     assertEquals(await this.stop(), 0, "The broker did not end well");
   }
+}
+
+function isPermission(option: string): boolean {
+  return /^--allow-(read|write|env)\b/.test(option);
 }

@@ -4,7 +4,7 @@ import { MemoryStore } from "../../src/store/memory.ts";
 import { RowStore } from "../../src/store/row_store.ts";
 import { SqliteFile } from "../../src/store/sqlite.ts";
 import { type Store, StoreError } from "../../src/store/store.ts";
-import { messageOf } from "./stores.ts";
+import { atLeastOnce, messageOf, saveSessions } from "./stores.ts";
 
 /** A store, and what can happen to it. */
 export interface StoreScene extends Disposable {
@@ -15,12 +15,18 @@ export interface StoreScene extends Disposable {
   full(full: boolean): void;
 }
 
-/** Has a commit fail that brings what waits, together with something for which there is no room; then there is room again. */
+/**
+ * Has a commit fail that brings what waits, and behind that something for which there is no room, and which nobody wants any more
+ * then; after that there is room again.
+ */
 export function overflow(scene: StoreScene): void {
+  const { store } = scene, clientIds = ["filler", "other filler"], large = messageOf("t", new Uint8Array(2_000_000));
   scene.full(true);
-  scene.store.retain(messageOf("filler", new Uint8Array(2_000_000)), 1);
-  assertEquals(assertThrows(() => scene.store.commit(), StoreError).kind, "full");
-  scene.store.deleteRetained("filler");
+  saveSessions(store, ...clientIds);
+  for (const clientId of clientIds) store.addDelivery(clientId, 1, messageOf("t"), 1, atLeastOnce);
+  for (const clientId of clientIds) store.addDelivery(clientId, 2, large, 1, atLeastOnce);
+  assertEquals(assertThrows(() => store.commit(), StoreError).kind, "full");
+  for (const clientId of clientIds) store.deleteSession(clientId);
   scene.full(false);
 }
 

@@ -1,4 +1,5 @@
-// A WebSocket client that a test holds by its frames: it reads and writes them one by one, right or wrong, over a plain connection.
+// A WebSocket client that a test holds by its frames: it reads and writes them one by one, right or wrong, over a plain
+// connection.
 import { assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
 import type { ByteStream } from "../../src/transport/transport.ts";

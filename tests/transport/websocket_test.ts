@@ -137,7 +137,9 @@ Deno.test("A message of 64 MiB and more ends the connection", async () => {
   await assertRejects(() => read.promise, Error, "too large");
 });
 
-/** Writes until that has to wait for the clock; resolves to the write that waits, and to how much was written before. */
+/**
+ * Writes until that has to wait for the clock; resolves to the write that waits, and to how much was written before.
+ */
 async function filled(stream: ByteStream, clock: VirtualClock) {
   const block = new Uint8Array(65_536);
   for (let written = 0; written < 64 * 1024 * 1024;) {
