@@ -10,11 +10,13 @@ import type { ConnectionContext } from "./connection/connection.ts";
 import { Connections, type Listener } from "./connection/connections.ts";
 import { converse } from "./connection/conversation.ts";
 import { ChunkPool } from "./connection/outbox.ts";
+import { reauthorizeAll } from "./connection/reauthorize.ts";
 import { type PacketTrace, Trace } from "./connection/trace.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Durability } from "./durability.ts";
 import { MqttError } from "./errors.ts";
 import type { BrokerEvent } from "./events.ts";
+import { Front, type Pages, type RequestInfo } from "./front.ts";
 import { Journal } from "./journal.ts";
 import type { LedgerEntry, LedgerQuery } from "./ledger.ts";
 import { Memory } from "./memory.ts";
@@ -27,7 +29,14 @@ import {
   propertiesFault,
   type QoS,
 } from "./message.ts";
-import { type BrokerOptions, type ResolvedOptions, resolveOptions, type RoutingOperator } from "./options.ts";
+import {
+  type BrokerOptions,
+  changeLimits,
+  type Limits,
+  type ResolvedOptions,
+  resolveOptions,
+  type RoutingOperator,
+} from "./options.ts";
 import { observeTopic, type TopicOptions } from "./routing/observe_topic.ts";
 import { Router } from "./routing/router.ts";
 import { mergeMap, type Observable, Subject } from "./rx.ts";
@@ -38,8 +47,16 @@ import { type Captures, topicFilterFault, topicNameFault } from "./topics/filter
 import { RetainedMessages } from "./topics/retained.ts";
 import { groupNameFault, SharedGroups } from "./topics/shared.ts";
 import { TopicIndex } from "./topics/topic_index.ts";
-import { listenTcp, type TcpOptions } from "./transport/tcp.ts";
-import type { ByteStream } from "./transport/transport.ts";
+import {
+  acceptorOf,
+  identityOf,
+  type ListenOptions,
+  type TlsListenOptions,
+  type TlsServerIdentity,
+} from "./transport/listen.ts";
+import type { FailedConnection } from "./transport/prepared.ts";
+import type { TlsAcceptor } from "./transport/tls.ts";
+import type { Acceptor, ByteStream } from "./transport/transport.ts";
 import { Turn } from "./turn.ts";
 
 /** How a message of this process is published. */
@@ -50,6 +67,16 @@ export interface PublishOptions {
   readonly retain?: boolean;
   /** What MQTT 5.0 says of it. */
   readonly properties?: MessageProperties;
+}
+
+/** A listening port with TLS. */
+export interface TlsListener extends Listener {
+  /**
+   * Serves new connections with other certificates; those that exist go on. Where this throws, nothing has changed.
+   *
+   * @throws {TypeError} where a certificate or a key is wrong
+   */
+  replace(identity: TlsServerIdentity): void;
 }
 
 /** An MQTT broker. Made by {@linkcode createBroker}. */
@@ -77,6 +104,7 @@ export class Broker implements AsyncDisposable {
   readonly #retained: RetainedMessages;
   readonly #durability: Durability | undefined;
   readonly #connections = new Connections();
+  readonly #front: Front;
   readonly #context: ConnectionContext;
   /** Completes when the broker has closed, and with it every observed topic. */
   readonly #end = new Subject<never>();
@@ -86,7 +114,7 @@ export class Broker implements AsyncDisposable {
 
   /** Use {@linkcode createBroker}. */
   constructor(options: BrokerOptions) {
-    const { routing, limits, clock, store, signal, overload } = this.#options = resolveOptions(options);
+    const { routing, limits, clock, store, signal, overload, origins } = this.#options = resolveOptions(options);
     const turn = this.#turn = new Turn(clock, store && ((turn) => this.#durability!.pass(turn)));
     const deadlines = new Deadlines(clock, (work) => turn.run(work)), memory = new Memory(limits.memory);
     const { report } = this.#journal = new Journal(turn, () => timeOfDay(clock));
@@ -122,6 +150,12 @@ export class Broker implements AsyncDisposable {
       admission: new Admission(limits, memory),
       durability,
     };
+    this.#front = new Front({
+      origins,
+      clock,
+      closing: () => this.#closing,
+      accept: (stream) => this.accept(stream),
+    });
     this.#compose();
     this.published = this.#journal.guard(this.#router.published);
     this.routed = this.#journal.guard(this.#router.routed);
@@ -273,13 +307,72 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
-   * Listens for MQTT over TCP.
+   * Listens for MQTT over TCP, or over TLS where there are a certificate and a key; or takes what an acceptor of another kind
+   * accepts, and closes it in the end.
    *
    * @throws {Deno.errors.AddrInUse} where the port is taken
+   * @throws {TypeError} where a certificate or a key is wrong: which, and what was found
    * @throws {MqttError} where the broker has been closed
    */
-  listen(options: TcpOptions = {}): Listener {
-    return this.#connections.listen(() => listenTcp(options), this.#context);
+  listen(options: TlsListenOptions): TlsListener;
+  listen(options?: ListenOptions | Acceptor): Listener;
+  listen(from: ListenOptions | TlsListenOptions | Acceptor = {}): Listener {
+    const around = { clock: this.#options.clock, onFailure: this.#failed };
+    let acceptor: Acceptor | TlsAcceptor;
+    const open = () => acceptor = Symbol.asyncIterator in from ? from : acceptorOf(from, around);
+    const listener = this.#connections.listen(open, this.#context);
+    const replace = (identity: TlsServerIdentity) => (acceptor as TlsAcceptor).replace(identityOf(identity));
+    return "cert" in from ? Object.assign(listener, { replace }) : listener;
+  }
+
+  /** A connection that did not come as far as MQTT: its TLS handshake or its PROXY header was wrong. */
+  readonly #failed = ({ remote, error: { message } }: FailedConnection): void =>
+    this.#journal.report({ type: "refused", client: undefined, remote, reason: "protocol-error", detail: message });
+
+  /**
+   * Answers a request to a web server: MQTT over WebSocket at `/mqtt` and `/`, the pages of `serve`, and 404 otherwise. Web pages of
+   * other hosts get no connection, but those of the option `origins`.
+   *
+   * @param info what `Deno.serve` tells of the client
+   *
+   * @example
+   * ```ts
+   * import { createBroker } from "@brook/mqtt";
+   *
+   * await using broker = createBroker();
+   * await using _server = Deno.serve({ port: 0 }, broker.fetch);
+   * ```
+   */
+  readonly fetch = (request: Request, info?: RequestInfo): Response | Promise<Response> =>
+    this.#front.answer(request, info);
+
+  /** Adds pages to `fetch`, for the requests that they answer; disposing of the result removes them. */
+  serve(pages: Pages): Disposable {
+    const remove = this.#front.serve(pages);
+    return { [Symbol.dispose]: remove };
+  }
+
+  /**
+   * Changes the limits while the broker runs; those that are not named become what they are by default. What clients have been told
+   * holds for their connections: the limits of a connection are those of the time when it began.
+   *
+   * @returns the names of those that can't be changed any more and stay as they were, such as `memory`
+   * @throws {TypeError} for an unknown limit or a value of the wrong type: nothing has changed
+   * @throws {RangeError} for a limit out of its range: nothing has changed
+   */
+  setLimits(limits: Limits): readonly (keyof Limits)[] {
+    return changeLimits(this.#options.limits, limits);
+  }
+
+  /**
+   * Asks `authorize` again about every subscription of every session, such as after its rules have changed. Those that it refuses or
+   * fails at are deleted, each with an event "denied" and one "unsubscribed": the client gets no more of them, but what was queued for it
+   * already. Sessions that a store has kept are asked about when their client comes back.
+   *
+   * @returns a promise that resolves when all have been asked about
+   */
+  reauthorize(): Promise<void> {
+    return reauthorizeAll(this.#context);
   }
 
   /** Serves a client over any stream of bytes; resolves when that connection has ended. Never rejects. */

@@ -94,6 +94,11 @@ export interface BrokerOptions {
    * closes itself.
    */
   readonly store?: Store;
+  /**
+   * Origins such as `https://example.org` whose web pages may connect over WebSocket, besides those of the host that they connect to;
+   * `*` stands for all. Default none.
+   */
+  readonly origins?: readonly string[];
   /** Closes the broker when aborted. */
   readonly signal?: AbortSignal;
   /** Where time comes from; default: the machine's clock. */
@@ -105,7 +110,7 @@ export type ResolvedLimits = Readonly<Record<keyof Limits, number>>;
 
 /** The options with every default filled in. */
 export type ResolvedOptions =
-  & Required<Pick<BrokerOptions, "routing" | "clock" | "authenticationMethods" | "validatePayloadFormat">>
+  & Required<Pick<BrokerOptions, "routing" | "clock" | "authenticationMethods" | "validatePayloadFormat" | "origins">>
   & {
     readonly [name in "authenticate" | "authorize" | "responseInformation" | "signal" | "store"]: BrokerOptions[name];
   }
@@ -151,6 +156,25 @@ export const ranges: { readonly [name in keyof ResolvedLimits]: readonly [number
   memory: [1024 * MiB, MiB, Infinity],
 };
 
+/** The limits that a running broker can't change: clients have been told of them, or they are counted from the start. */
+const fixed: readonly (keyof Limits)[] = ["receiveMaximum", "topicAliases", "connectionsPerAddress", "memory"];
+
+/**
+ * Makes limits what these are, as far as a running broker can.
+ *
+ * @returns the names of those that should have changed and can't
+ * @throws {TypeError} for an unknown limit or a value of the wrong type
+ * @throws {RangeError} for a limit out of its range
+ */
+export function changeLimits(limits: ResolvedLimits, wanted: Limits): readonly (keyof Limits)[] {
+  const resolved = resolveLimits(wanted);
+  const changed = (Object.keys(resolved) as (keyof Limits)[]).filter((name) => resolved[name] !== limits[name]);
+  for (const name of changed) {
+    if (!fixed.includes(name)) (limits as Record<keyof Limits, number>)[name] = resolved[name];
+  }
+  return changed.filter((name) => fixed.includes(name));
+}
+
 const optionNames: readonly (keyof BrokerOptions)[] = [
   "routing",
   "authenticate",
@@ -161,6 +185,7 @@ const optionNames: readonly (keyof BrokerOptions)[] = [
   "limits",
   "overload",
   "store",
+  "origins",
   "signal",
   "clock",
 ];
@@ -175,6 +200,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
   requireKnown("option", options, optionNames);
   const { routing = [], limits = {}, clock = systemClock, authenticationMethods = {}, validatePayloadFormat = false } =
     options;
+  const { origins = [] } = options;
   const { authenticate, authorize, responseInformation, signal, store, overload = "drop-newest" } = options;
   for (const [name, group] of Object.entries({ limits, authenticationMethods })) {
     if (typeof group !== "object" || group === null) throw new TypeError(`Option "${name}" is not an object`);
@@ -191,6 +217,9 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
   }
   if (typeof overload !== "function" && !isOverloadPolicy(overload)) {
     throw new TypeError(`Option "overload" is none of ${overloadPolicies.join(", ")}, nor a function that chooses one`);
+  }
+  if (!Array.isArray(origins) || origins.some((origin) => typeof origin !== "string")) {
+    throw new TypeError('Option "origins" is not an array of texts such as "https://example.org"');
   }
   if (store !== undefined && typeof store?.commit !== "function") throw new TypeError('Option "store" is not a Store');
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
@@ -209,6 +238,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     limits: resolveLimits(limits),
     overload: typeof overload === "function" ? overload : () => overload,
     store,
+    origins: [...origins],
     signal,
     clock,
   };

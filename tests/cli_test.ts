@@ -21,14 +21,25 @@ for (const flag of ["--help", "-h"]) {
     const { code, output, errors } = await command(flag);
     assertEquals([code, errors], [0, []]);
     assertEquals(output.slice(0, 4), [
-      `Brook ${VERSION}: an MQTT broker. Serves MQTT 5.0, 3.1.1 and 3.1 over TCP.`,
+      `Brook ${VERSION}: an MQTT broker. Serves MQTT 5.0, 3.1.1 and 3.1 over TCP, TLS, WebSocket and Unix sockets.`,
       "",
       "Usage: deno run --allow-net mod.ts [options]",
-      "",
+      "       deno run --allow-read --allow-write mod.ts passwd --help",
     ]);
     assertEquals(output.slice(4).flatMap((line) => /^ +(-.+?)(?: {2,}| (?=set |what ))\S/.exec(line)?.[1] ?? []), [
       "--host HOST",
       "-p, --port PORT",
+      "--http PORT",
+      "--origin ORIGIN",
+      "--tls-port PORT",
+      "--https PORT",
+      "--cert FILE",
+      "--key FILE",
+      "--client-ca FILE",
+      "--unix PATH",
+      "--proxy-protocol",
+      "--passwords FILE",
+      "--acl FILE",
       "--allow-anonymous",
       "--trace",
       "--limit NAME=VALUE",
@@ -36,6 +47,8 @@ for (const flag of ["--help", "-h"]) {
       "--store FILE",
       "--durability LEVEL",
       "--log-level LEVEL",
+      "--config FILE",
+      "--check-config",
       "-v, --version",
       "-h, --help",
     ]);
@@ -51,7 +64,7 @@ for (const flag of ["--version", "-v"]) {
 const unknown = (arg: string) => `Unknown argument "${arg}": --help lists what there is`;
 const port = "it needs a number from 0 to 65535", host = "it needs an address, such as 127.0.0.1";
 const level = "there are error, warn, info, debug";
-const open = "would let everybody on the network in: say --allow-anonymous if that is wanted";
+const open = "would let everybody on the network in: name --passwords, or say --allow-anonymous if that is wanted";
 
 const misuses: readonly (readonly [args: string, fault: string])[] = [
   ["--nope", unknown("--nope")],
@@ -77,6 +90,12 @@ const misuses: readonly (readonly [args: string, fault: string])[] = [
   ["--store", "--store has no value: it needs the path of a file, such as brook.db"],
   ["--durability some", `--durability is "some": there are full, normal`],
   ["--overload never", `--overload is "never": there are drop-newest, drop-oldest, latest-per-topic, disconnect`],
+  ["--http x", `--http is "x": ${port}`],
+  ["--tls-port 8883", "--tls-port and --https need --cert and --key"],
+  ["--https 0 --cert a.crt", "--tls-port and --https need --cert and --key"],
+  ["--cert a.crt --key a.key", "--cert and --key need --tls-port or --https"],
+  ["--client-ca a.crt", "--client-ca needs --tls-port"],
+  ["--passwords", "--passwords has no value: it needs the path of a file, such as passwords.txt"],
   ["--log-level loud", `--log-level is "loud": ${level}`],
 ];
 
@@ -92,6 +111,41 @@ Deno.test("a port in use: exit status 1, and one line", async () => {
   const fault =
     `brook: Port ${port} of 127.0.0.1 is in use: stop the program that has it, or choose another one with --port`;
   assertEquals(await command("--port", `${port}`), { code: 1, output: [], errors: [fault] });
+});
+
+Deno.test("a port for WebSocket in use: exit status 1 and one line where it was asked for", async () => {
+  using other = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const { port } = other.addr;
+  const fault =
+    `brook: Port ${port} of 127.0.0.1 is in use: stop the program that has it, or choose another one with --http`;
+  assertEquals(await command("--port", "0", "--http", `${port}`), { code: 1, output: [], errors: [fault] });
+});
+
+Deno.test("the default port for WebSocket in use: it goes on without, and says so in one line", async () => {
+  using _other = taken(9001);
+  await using process = denoRun("--allow-net", "mod.ts", "--port", "0");
+  assertMatch(await process.output.take(), /^Brook \S+ listens on mqtt:\/\/127\.0\.0\.1:\d+: /);
+  assertEquals(
+    await process.errors.take(),
+    "brook: No MQTT over WebSocket: Port 9001 of 127.0.0.1 is in use: stop the program that has it, " +
+      "or choose another one with --http, or --no-http",
+  );
+  process.signal("SIGTERM");
+  assertEquals((await process.outcome()).code, 0);
+});
+
+/** Takes a port, unless another program has it. */
+function taken(port: number): Disposable {
+  try {
+    return Deno.listen({ port, hostname: "127.0.0.1" });
+  } catch {
+    return { [Symbol.dispose]() {} };
+  }
+}
+
+Deno.test("--no-http listens for TCP alone", async () => {
+  await using broker = await BrokerProcess.start("--no-http");
+  assertEquals([...broker.ports.keys()], ["mqtt"]);
 });
 
 Deno.test("a host that is not of this machine: exit status 1, and one line", async () => {
@@ -129,8 +183,16 @@ const starts = [
 
 for (const [flags, address, who] of starts) {
   Deno.test(`started with ${flags || "no flags"}, it says where it listens and who may connect`, async () => {
-    await using process = denoRun("--allow-net", "mod.ts", "-p", "0", ...flags.split(" ").filter(Boolean));
-    const [, start, port, end] = /^(.+):(\d+): (.+)\.$/.exec(await process.output.take()) ?? [];
+    await using process = denoRun(
+      "--allow-net",
+      "mod.ts",
+      "-p",
+      "0",
+      "--http",
+      "0",
+      ...flags.split(" ").filter(Boolean),
+    );
+    const [, start, port, end] = /^(.+?):(\d+), ws:\S+: (.+)\.$/.exec(await process.output.take()) ?? [];
     assertEquals([start, end], [`Brook ${VERSION} listens on mqtt://${address}`, who]);
     await using client = await TestClient.tcp(Number(port));
     await client.connect();
@@ -253,7 +315,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 Deno.test("a second signal ends it at once, with exit status 130", async () => {
   await using process = denoRun("--allow-net", "mod.ts", "--port", "0");
-  const [, port] = /:(\d+): /.exec(await process.output.take()) ?? [];
+  const [, port] = /:(\d+)[:,] /.exec(await process.output.take()) ?? [];
   assert(port);
   await using client = await TestClient.tcp(Number(port)); // it does not close its side, which the broker waits for
   await client.connect();

@@ -40,6 +40,7 @@ Deno.test("Every option has a default", () => {
       memory: 1024 * MiB,
     },
     store: undefined,
+    origins: [],
     signal: undefined,
     clock: systemClock,
   });
@@ -101,7 +102,7 @@ const faults: readonly (readonly [options: Unchecked, type: typeof TypeError | t
       { port: 1883 },
       TypeError,
       'Unknown option "port": there are routing, authenticate, authorize, authenticationMethods, responseInformation, ' +
-      "validatePayloadFormat, limits, overload, store, signal, clock",
+      "validatePayloadFormat, limits, overload, store, origins, signal, clock",
     ],
     [{ routing: (x: unknown) => x }, TypeError, 'Option "routing" is not an array of RxJS operators'],
     [{ routing: ["filter"] }, TypeError, 'Option "routing" is not an array of RxJS operators'],

@@ -28,6 +28,13 @@ export interface Credentials {
   readonly passwordBytes: Uint8Array | undefined;
   /** Address and port of the other side. */
   readonly remote: string;
+  /** The certificate that the client has proven to have, where TLS asked for one. */
+  readonly certificate?: {
+    /** The common name of its subject; empty where it has none. */
+    readonly commonName: string;
+    /** Its SHA-256 as pairs of upper-case hexadecimal digits with colons between them. */
+    readonly fingerprint: string;
+  } | undefined;
 }
 
 /** An accepted client. */

@@ -91,7 +91,7 @@ export function auth(connection: Connection, { reasonCode, properties = {} }: Au
     throw new MqttError("protocol-error", `AUTH with reason code ${reasonCode} where none is due`);
   }
   authenticate(connection, method, credentials, authenticationData, ({ username, data }) => {
-    connection.client = { ...connection.client!, username };
+    connection.client = connection.session!.client = { ...connection.client!, username };
     send(connection, method, SUCCESS, data); // [MQTT5-4.12.1-1]
   });
 }

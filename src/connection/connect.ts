@@ -6,6 +6,7 @@ import { Message } from "../message.ts";
 import { authenticate } from "./authenticate.ts";
 import type { Connection } from "./connection.ts";
 import { decide, refusedConnect } from "./decide.ts";
+import { reauthorize } from "./reauthorize.ts";
 import { faultOf } from "./receive.ts";
 
 const text = new TextDecoder();
@@ -39,8 +40,20 @@ export function connect(connection: Connection, packet: ConnectPacket): void {
   });
 }
 
-function credentialsOf({ remote }: Connection, { username, password }: ConnectPacket, clientId: string): Credentials {
-  return { clientId, username, password: password && text.decode(password), passwordBytes: password, remote };
+function credentialsOf(
+  { remote, certificate }: Connection,
+  { username, password }: ConnectPacket,
+  clientId: string,
+): Credentials {
+  const proven = certificate && { certificate };
+  return {
+    clientId,
+    username,
+    password: password && text.decode(password),
+    passwordBytes: password,
+    remote,
+    ...proven,
+  };
 }
 
 function assignClientId({ dialect }: Connection, clean: boolean): string {
@@ -91,6 +104,7 @@ function welcome(
     };
   }
   const { session, present } = sessions.open(client.id, clean, expiry, connection, connection.will);
+  const former = session.client;
   connection.accept(client, session, keepAlive);
   connection.send(connection.dialect.connack(present, about)); // [MQTT-3.2.0-1]
   report({
@@ -103,6 +117,7 @@ function welcome(
     sessionPresent: present,
     keepAlive,
   });
+  if (present && (!former || former.username !== client.username)) reauthorize(session, connection.context);
   session.attach(connection);
 }
 

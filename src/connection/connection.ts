@@ -22,7 +22,7 @@ import type { Terms } from "../session/terms.ts";
 import { PacketIdSet } from "../session/packet_id_set.ts";
 import type { Link, Session } from "../session/session.ts";
 import type { Holder, Sessions, Will } from "../session/sessions.ts";
-import type { ByteStream } from "../transport/transport.ts";
+import type { ByteStream, ClientCertificate } from "../transport/transport.ts";
 import type { RetainedMessages } from "../topics/retained.ts";
 import { TokenBucket } from "../token_bucket.ts";
 import type { Admission } from "./admission.ts";
@@ -159,6 +159,11 @@ export class Connection implements Link, Holder, OutboxOwner {
     return this.#stream.remote;
   }
 
+  /** What the other side has proven to be. */
+  get certificate(): ClientCertificate | undefined {
+    return this.#stream.certificate;
+  }
+
   /** Identifiers of QoS 2 messages that came over this connection and await their PUBREL. */
   get underWay(): PacketIdSet {
     return this.#underWay ??= new PacketIdSet();
@@ -188,6 +193,7 @@ export class Connection implements Link, Holder, OutboxOwner {
   accept(client: ClientInfo, session: Session, keepAlive: number): void {
     this.client = client;
     this.session = session;
+    session.client = client;
     this.#receiver.limit = this.context.options.limits.packet;
     this.#deadline?.cancel();
     this.#deadline = undefined;

@@ -1,6 +1,7 @@
 // A session: what the broker remembers of a client (section 4.1). It is a subscriber that outlives its connection; a connection
 // only lends it a link to send through. Here is the sending side of QoS 1 and 2 (section 4.3), and the order of what is sent: a
 // message is sent at once, or it waits behind those that already wait; it never overtakes them.
+import type { ClientInfo } from "../access/access.ts";
 import type { DropReason } from "../events.ts";
 import type { Message, QoS } from "../message.ts";
 import { InFlight } from "./in_flight.ts";
@@ -48,6 +49,8 @@ export class Session {
   expiry: number;
   /** Who owns its connection; nobody where it has none. */
   holder: Holder | undefined;
+  /** Who its client was when it connected; nobody where a store has kept the session, until the client is there. */
+  client: ClientInfo | undefined;
   /** What a store keeps of it; nothing where there is no store, or the session ends with its connection. */
   readonly record: SessionRecord | undefined;
   readonly subscriptions: Subscriptions;

@@ -76,6 +76,11 @@ export class Sessions {
     return this.#sessions.get(clientId);
   }
 
+  /** All sessions, those without a connection included. */
+  get all(): Iterable<Session> {
+    return this.#sessions.values();
+  }
+
   /** Takes up what a store has kept: each session waits for its client from now on, or has come to its end meanwhile. */
   load(): void {
     const { store, clock } = this.#context;

@@ -32,6 +32,16 @@ export class Subscriptions {
     return this.#byFilter?.has(keyOf(filter)) ?? false;
   }
 
+  /** The one with exactly this filter. */
+  get(filter: string): Subscription | undefined {
+    return this.#byFilter?.get(keyOf(filter));
+  }
+
+  /** All of them, by filter. */
+  *entries(): Generator<readonly [filter: string, subscription: Subscription], void, undefined> {
+    for (const [key, subscription] of this.#byFilter ?? []) yield [nameOf(key), subscription];
+  }
+
   /** Takes up a subscription that was kept. */
   restore(filter: string, options: SubscriptionOptions): void {
     this.#add(filter, options);

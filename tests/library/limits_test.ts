@@ -1,6 +1,6 @@
 // What a client of each version is told that goes beyond a limit, what the broker tells of it, and what the limit is where nobody has
 // set it. Limits of connections, of retained messages and of memory have files of their own.
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { type Broker, type BrokerEvent, createBroker, type Limits } from "../../mod.ts";
 import { endings } from "../conformance/support.ts";
 import { upTo } from "../conformance/script.ts";
@@ -221,4 +221,21 @@ Deno.test("A limit concerns clients: the broker's own process publishes and obse
   broker.topic("long/+/topic").subscribe(({ topic }) => seen.push(topic));
   for (const i of upTo(3)) await broker.publish(`long/${i}/topic`, "");
   assertEquals([seen, events], [["long/1/topic", "long/2/topic", "long/3/topic"], []]);
+});
+
+Deno.test("setLimits() changes the limits of a running broker, tells which it can't, and takes all or nothing", async () => {
+  await using broker = createBroker({ limits: { subscriptions: 1, memory: "2MiB" } });
+  await using client = await connected(broker, "c");
+  await client.subscribe("a");
+  const tooMany = async (topic: string) => {
+    await client.send({ cmd: "subscribe", messageId: 2, subscriptions: [{ topic, qos: 0 }] });
+    return (await client.receive()).granted[0] === 0x80;
+  };
+  assertEquals(await tooMany("b"), true);
+  assertThrows(() => broker.setLimits({ subscriptions: 2, inflight: 0 }), RangeError, 'Limit "inflight" is 0');
+  assertEquals(await tooMany("b"), true);
+  assertEquals(broker.setLimits({ subscriptions: 2, memory: "3MiB" }), ["memory"]);
+  assertEquals([await tooMany("b"), await tooMany("c")], [false, true]);
+  assertEquals(broker.setLimits({ memory: "2MiB" }), []);
+  assertEquals(await tooMany("c"), false);
 });

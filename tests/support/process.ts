@@ -131,23 +131,32 @@ export function denoRun(...args: readonly string[]): Process {
 /** The broker as a process of its own, started as README.md says. */
 export class BrokerProcess implements AsyncDisposable {
   readonly port: number;
+  /** The ports by the scheme of their addresses, such as `ws`. */
+  readonly ports: ReadonlyMap<string, number>;
   readonly #process: Process;
 
-  private constructor(process: Process, port: number) {
+  private constructor(process: Process, ports: ReadonlyMap<string, number>) {
     this.#process = process;
-    this.port = port;
+    this.ports = ports;
+    this.port = ports.get("mqtt")!;
   }
 
-  /** Starts it on a free port, with further permissions where `options` name some, and resolves when it listens. */
-  static async start(...options: readonly string[]): Promise<BrokerProcess> {
-    await using unlessStarted = new AsyncDisposableStack();
+  /** Starts it on free ports, with further permissions where `options` name some, and resolves when it listens. */
+  static start(...options: readonly string[]): Promise<BrokerProcess> {
     const [permissions, others] = [true, false].map((wanted) => options.filter((one) => isPermission(one) === wanted));
-    const process = unlessStarted.use(denoRun("--allow-net", ...permissions!, "mod.ts", "--port", "0", ...others!));
+    return BrokerProcess.permitted(permissions!, "--port", "0", "--http", "0", ...others!);
+  }
+
+  /** Starts it with more permissions than those for the network, and no other options than these. */
+  static async permitted(permissions: readonly string[], ...options: readonly string[]): Promise<BrokerProcess> {
+    await using unlessStarted = new AsyncDisposableStack();
+    const process = unlessStarted.use(denoRun("--allow-net", ...permissions, "mod.ts", ...options));
     const line = await process.output.take();
-    const [, port] = /^Brook \S+ listens on mqtt:\/\/127\.0\.0\.1:(\d+): /.exec(line) ?? [];
-    assert(port, `The first line is ${JSON.stringify(line)}`);
+    const addresses = [...line.matchAll(/\b([a-z]+):\/\/127\.0\.0\.1:(\d+)/g)];
+    const ports = new Map(addresses.map(([, scheme, port]) => [scheme!, Number(port)]));
+    assert(line.startsWith("Brook ") && ports.has("mqtt"), `The first line is ${JSON.stringify(line)}`);
     unlessStarted.move();
-    return new BrokerProcess(process, Number(port));
+    return new BrokerProcess(process, ports);
   }
 
   /** Resolves to the next line of the log that contains `text`. */
@@ -163,6 +172,11 @@ export class BrokerProcess implements AsyncDisposable {
   /** Resolves to the next line of its output that contains `text`. */
   printed(text = ""): Promise<string> {
     return this.#process.output.take((line) => line.includes(text));
+  }
+
+  /** Sends it a signal. */
+  signal(signal: Deno.Signal): void {
+    this.#process.signal(signal);
   }
 
   /** Ends it as a user does, and resolves to its exit code. */

@@ -1,0 +1,126 @@
+// Everything that the command listens at, and the line that says so.
+import type { Broker, TlsListener } from "../broker.ts";
+import type { TlsListenOptions, TlsServerIdentity } from "../transport/listen.ts";
+import { checkAuthorities, checkIdentity } from "../transport/pem.ts";
+import { withPort } from "../transport/tcp.ts";
+import { listenUnix } from "../transport/unix.ts";
+import { VERSION } from "../version.ts";
+import { readFile } from "./files.ts";
+import { isLoopback, isSecured, type Settings } from "./settings.ts";
+
+/** The port of MQTT over WebSocket where none is named. */
+const HTTP = 9001;
+
+/** What is listened at. */
+export interface Listeners extends Disposable {
+  readonly addresses: readonly string[];
+  /** Why something that was not asked for is not there. */
+  readonly missing: string | undefined;
+  readonly tls: TlsListener | undefined;
+}
+
+/**
+ * Listens at all that the settings name.
+ *
+ * @throws {Error} where that is not possible
+ */
+export async function listenAll(broker: Broker, settings: Settings): Promise<Listeners> {
+  const { host: hostname, port, proxyProtocol, tlsPort, unix, http, https } = settings;
+  const end = new AbortController(), addresses: string[] = [];
+  const web = (port: number, scheme: string, options: object = {}) => {
+    const { signal } = end, server = Deno.serve({ hostname, port, signal, onListen() {}, ...options }, broker.fetch);
+    addresses.push(`${scheme}://${withPort(hostname, server.addr.port)}`);
+  };
+  let tls: TlsListener | undefined, missing: string | undefined;
+  addresses.push(attempt("port", hostname, port, () => broker.listen({ hostname, port, proxyProtocol })).address);
+  if (tlsPort !== undefined) {
+    const options: TlsListenOptions = { hostname, port: tlsPort, proxyProtocol, ...identityOf(settings) };
+    tls = attempt<TlsListener>("tls-port", hostname, tlsPort, () => broker.listen(options));
+    addresses.push(tls.address);
+  }
+  if (http !== false) {
+    try {
+      attempt("http", hostname, http ?? HTTP, () => web(http ?? HTTP, "ws"));
+    } catch (error) {
+      if (http !== undefined) throw error;
+      missing = `No MQTT over WebSocket: ${(error as Error).message}, or --no-http`;
+    }
+  }
+  if (https !== undefined) {
+    const { cert, key } = identityOf(settings);
+    attempt("https", hostname, https, () => web(https, "wss", { cert, key }));
+  }
+  if (unix !== undefined) addresses.push(broker.listen(await socketAt(unix)).address);
+  return { addresses, missing, tls, [Symbol.dispose]: () => end.abort() };
+}
+
+/** The certificate and what belongs to it, as their files say. */
+export function identityOf({ cert, key, clientCa }: Settings): TlsServerIdentity {
+  return {
+    cert: readFile("cert", cert!),
+    key: readFile("key", key!),
+    ...clientCa !== undefined && { clientCa: readFile("client-ca", clientCa) },
+  };
+}
+
+/**
+ * Looks at the files of certificates without listening.
+ *
+ * @throws {Error} where one can't be read or is wrong
+ */
+export function checkCertificates(settings: Settings): void {
+  if (settings.cert === undefined) return;
+  const { cert: certificate, key, clientCa } = identityOf(settings);
+  checkIdentity({ certificate, key });
+  if (clientCa !== undefined) checkAuthorities(clientCa, "Client CA");
+}
+
+function attempt<T>(flag: string, host: string, port: number, listen: () => T): T {
+  try {
+    return listen();
+  } catch (error) {
+    throw new Error(listenFault(error, flag, host, port), { cause: error });
+  }
+}
+
+function listenFault(error: unknown, flag: string, host: string, port: number): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `Port ${port} of ${host} is in use: stop the program that has it, or choose another one with --${flag}`;
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) return `Host "${host}" is not an address of this machine`;
+  if (error instanceof Deno.errors.NotCapable) {
+    return `Listening on ${host}:${port} needs the permission --allow-net: deno run --allow-net mod.ts`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return `Port ${port} may not be used: ports below 1024 need more rights; choose another one with --${flag}`;
+  }
+  return `Can't listen on ${host}:${port}: ${(error as Error).message}`;
+}
+
+async function socketAt(path: string) {
+  try {
+    return await listenUnix({ path });
+  } catch (error) {
+    const folder = path.replace(/\/?[^/]*$/, "") || ".";
+    const why = error instanceof Deno.errors.NotCapable
+      ? `it needs the permissions --allow-read=${folder} --allow-write=${folder}`
+      : (error as Error).message;
+    throw new Error(`--unix: Can't listen at "${path}": ${why}`, { cause: error });
+  }
+}
+
+/** Where the broker listens, and who may connect. */
+export function startLine({ addresses }: Listeners, settings: Settings): string {
+  return `Brook ${VERSION} listens on ${addresses.join(", ")}: ${whoMay(settings)}.`;
+}
+
+function whoMay(settings: Settings): string {
+  const { host, allowAnonymous, passwords, clientCa } = settings, local = isLoopback(host);
+  if (isSecured(settings) && !allowAnonymous) {
+    const proofs = [...passwords ? ["a password"] : [], ...clientCa ? ["a certificate"] : []].join(" or ");
+    return `whoever has ${proofs} may connect${local ? ", from this machine only" : ""}`;
+  }
+  if (!local) return "everybody on the network may connect, without a password (--allow-anonymous)";
+  const how = allowAnonymous ? "" : "; --host 0.0.0.0 --allow-anonymous opens it to the network";
+  return `everybody on this machine may connect, nobody else${how}`;
+}

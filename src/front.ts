@@ -1,0 +1,74 @@
+// The broker behind a web server: MQTT over WebSocket at two paths, and whatever pages others have to show at the rest. Invariant: a
+// web page of a stranger gets no connection: browsers would let it open one to any address that they can reach, this machine's included.
+import type { Clock } from "./clock.ts";
+import type { ByteStream } from "./transport/transport.ts";
+import { upgrade, type WebSocketOptions } from "./transport/websocket.ts";
+
+/** Answers a request, or leaves it to others. */
+export type Pages = (request: Request) => Response | Promise<Response> | undefined;
+
+/** What a web server tells of a request: where it comes from. */
+export type RequestInfo = NonNullable<WebSocketOptions["info"]>;
+
+/** What it needs of the broker. */
+interface Surroundings {
+  /** Origins whose pages may connect, besides those of the host itself; `*` stands for all. */
+  readonly origins: readonly string[];
+  readonly clock: Clock;
+  /** True once the broker takes no more connections. */
+  closing(): boolean;
+  accept(stream: ByteStream): Promise<void>;
+}
+
+/** Where MQTT is. */
+const PATHS = ["/mqtt", "/"];
+
+/** What a web server asks. */
+export class Front {
+  readonly #around: Surroundings;
+  readonly #pages: Pages[] = [];
+
+  constructor(around: Surroundings) {
+    this.#around = around;
+  }
+
+  /** Adds pages behind those that there are; the result removes them. */
+  serve(pages: Pages): () => void {
+    this.#pages.push(pages);
+    return () => {
+      const index = this.#pages.indexOf(pages);
+      if (index >= 0) this.#pages.splice(index, 1);
+    };
+  }
+
+  /** Answers a request. */
+  answer(request: Request, info?: RequestInfo): Response | Promise<Response> {
+    const { pathname } = new URL(request.url);
+    if (PATHS.includes(pathname) && request.headers.has("upgrade")) return this.#connect(request, info);
+    for (const pages of this.#pages) {
+      const response = pages(request);
+      if (response) return response;
+    }
+    if (PATHS.includes(pathname)) return this.#connect(request, info); // which says what is missing
+    return new Response("There is nothing here: MQTT over WebSocket is at /mqtt\n", { status: 404 });
+  }
+
+  #connect(request: Request, info: RequestInfo | undefined): Response {
+    const { origins, clock, closing, accept } = this.#around, origin = request.headers.get("origin");
+    if (closing()) return new Response("The broker is closed\n", { status: 503 });
+    if (origin !== null && !origins.includes("*") && !origins.includes(origin) && !isOwn(origin, request)) {
+      return new Response(`Pages of ${JSON.stringify(origin)} may not connect\n`, { status: 403 });
+    }
+    return upgrade(request, accept, { clock, ...info && { info } });
+  }
+}
+
+/** Whether a page is of the host that it asks, whatever the port, or both are on this machine. */
+function isOwn(origin: string, request: Request): boolean {
+  const page = URL.canParse(origin) ? new URL(origin).hostname : "", host = new URL(request.url).hostname;
+  return page === host || isLocal(page) && isLocal(host);
+}
+
+function isLocal(host: string): boolean {
+  return host === "localhost" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
+}
