@@ -27,6 +27,7 @@ import {
   propertiesFault,
   type QoS,
 } from "./message.ts";
+import { Status } from "./observe/status.ts";
 import { type BrokerOptions, type ResolvedOptions, resolveOptions, type RoutingOperator } from "./options.ts";
 import { observeTopic, type TopicOptions } from "./routing/observe_topic.ts";
 import { Router } from "./routing/router.ts";
@@ -40,6 +41,7 @@ import { groupNameFault, SharedGroups } from "./topics/shared.ts";
 import { TopicIndex } from "./topics/topic_index.ts";
 import { listenTcp, type TcpOptions } from "./transport/tcp.ts";
 import type { ByteStream } from "./transport/transport.ts";
+import { Traffic } from "./traffic.ts";
 import { Turn } from "./turn.ts";
 
 /** How a message of this process is published. */
@@ -64,6 +66,8 @@ export class Broker implements AsyncDisposable {
   readonly packets: Observable<PacketTrace>;
   /** How often each kind of event has happened, as `type` or `type/reason`. */
   readonly counters: ReadonlyMap<string, number>;
+  /** What there is in the broker now, and what has gone through it. */
+  readonly status: Status;
   /** Resolves when the broker has closed. */
   readonly closed: Promise<void>;
 
@@ -119,6 +123,8 @@ export class Broker implements AsyncDisposable {
       report,
       retained: this.#retained,
       admission: new Admission(limits, memory),
+      memory,
+      traffic: new Traffic(),
       durability,
     };
     this.#compose();
@@ -127,6 +133,7 @@ export class Broker implements AsyncDisposable {
     this.packets = this.#journal.guard(this.#trace);
     this.events = this.#journal.events;
     this.counters = this.#journal.counters;
+    this.status = new Status(this.#context, this.counters, () => this.#closing);
     this.closed = this.#closed.promise;
     signal?.addEventListener("abort", this.#abort);
     turn.run(() => {

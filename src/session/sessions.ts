@@ -73,6 +73,16 @@ export class Sessions {
     return this.#sessions.get(clientId);
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** All of them. */
+  get all(): Iterable<Session> {
+    return this.#sessions.values();
+  }
+
   /** Takes up what a store has kept: each session waits for its client from now on, or has come to its end meanwhile. */
   load(): void {
     const { store, clock } = this.#context;
