@@ -23,6 +23,7 @@ export function metricsOf(status: Status): readonly Metric[] {
   return [
     gauge("uptime_seconds", "Time since the broker was created", status.uptime / 1000),
     gauge("connections", "Open connections", gauges.connections),
+    gauge("clients", "Clients that are connected", gauges.clients),
     gauge("sessions", "Sessions, with and without a connection", gauges.sessions),
     gauge("subscriptions", "Subscriptions of all sessions", gauges.subscriptions),
     gauge("retained_messages", "Retained messages", gauges.retainedMessages),

@@ -9,6 +9,8 @@ import type { Traffic } from "../traffic.ts";
 export interface Gauges {
   /** Open connections, also of clients that have not said who they are. */
   readonly connections: number;
+  /** Clients that are connected. */
+  readonly clients: number;
   /** Sessions, with and without a connection. */
   readonly sessions: number;
   readonly subscriptions: number;
@@ -62,9 +64,14 @@ export class Status {
     return this.clock.now() - this.#since;
   }
 
+  /** True once the broker has been told to close: it takes nothing more. */
+  get closing(): boolean {
+    return this.#closing();
+  }
+
   /** Why the broker does not do all that it should; nothing where it does. */
   get fault(): string | undefined {
-    if (this.#closing()) return "Broker is closed";
+    if (this.closing) return "Broker is closed";
     return this.#context.durability?.failing ? "Store can't be written to" : undefined;
   }
 
@@ -76,14 +83,16 @@ export class Status {
   /** Counts what there is; the time that takes grows with the sessions. */
   get gauges(): Gauges {
     const { admission, retained, sessions, memory } = this.#context;
-    let subscriptions = 0, queuedMessages = 0, inFlightMessages = 0;
+    let clients = 0, subscriptions = 0, queuedMessages = 0, inFlightMessages = 0;
     for (const session of sessions.all) {
+      if (session.holder) clients++;
       subscriptions += session.subscriptions.size;
       queuedMessages += session.queued;
       inFlightMessages += session.inFlight;
     }
     return {
       connections: admission.connections.size,
+      clients,
       sessions: sessions.size,
       subscriptions,
       retainedMessages: retained.size,

@@ -16,6 +16,7 @@ Deno.test("The status counts connections, sessions, subscriptions, retained mess
   const { retainedBytes, memoryBytes, ...gauges } = broker.status.gauges;
   assertEquals(gauges, {
     connections: 1,
+    clients: 1,
     sessions: 2,
     subscriptions: 2,
     retainedMessages: 1,
