@@ -57,7 +57,7 @@ export class Sender {
   acknowledge(cmd: AckPacket["cmd"], messageId: number): void {
     const { trace, traffic } = this.#connection.context;
     this.#outbox.appendAck(ackHeaders[cmd], messageId);
-    traffic.sent(ACK_SIZE);
+    traffic.sent(ACK_SIZE, false);
     trace.sent(this.#connection.label, { cmd, messageId });
   }
 
@@ -68,7 +68,7 @@ export class Sender {
     const bytes = encode(sent, dialect.level, maximumPacketSize);
     if (bytes.length > maximumPacketSize) return false;
     this.#outbox.append(bytes);
-    this.#connection.context.traffic.sent(bytes.length);
+    this.#connection.context.traffic.sent(bytes.length, false);
     this.#connection.context.trace.sent(this.#connection.label, sent);
     return true;
   }
@@ -82,8 +82,7 @@ export class Sender {
       : encoder.frame(message, level, terms);
     if (frame.size > maximumPacketSize) return false;
     this.#outbox.appendPublish(frame, packetId, dup);
-    traffic.sent(frame.size);
-    traffic.publishSent++;
+    traffic.sent(frame.size, true);
     if (trace.observed) trace.sent(label, this.#shown(message, terms, own, packetId, dup));
     return true;
   }

@@ -3,7 +3,7 @@
 import type { Authenticate } from "../access/access.ts";
 import type { Clock } from "../clock.ts";
 import type { Connection, ConnectionContext } from "../connection/connection.ts";
-import type { Traffic } from "../traffic.ts";
+import type { TrafficCounts } from "../traffic.ts";
 
 /** What there is, as numbers. */
 export interface Gauges {
@@ -76,8 +76,8 @@ export class Status {
   }
 
   /** What has gone through so far. */
-  get traffic(): Readonly<Traffic> {
-    return this.#context.traffic;
+  get traffic(): TrafficCounts {
+    return this.#context.traffic.counts;
   }
 
   /** Counts what there is; the time that takes grows with the sessions. */
