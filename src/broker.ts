@@ -29,6 +29,7 @@ import {
   propertiesFault,
   type QoS,
 } from "./message.ts";
+import { Status } from "./observe/status.ts";
 import {
   type BrokerOptions,
   changeLimits,
@@ -57,6 +58,7 @@ import {
 import type { FailedConnection } from "./transport/prepared.ts";
 import type { TlsAcceptor } from "./transport/tls.ts";
 import type { Acceptor, ByteStream } from "./transport/transport.ts";
+import { Traffic } from "./traffic.ts";
 import { Turn } from "./turn.ts";
 
 /** How a message of this process is published. */
@@ -91,6 +93,8 @@ export class Broker implements AsyncDisposable {
   readonly packets: Observable<PacketTrace>;
   /** How often each kind of event has happened, as `type` or `type/reason`. */
   readonly counters: ReadonlyMap<string, number>;
+  /** What there is in the broker now, and what has gone through it. */
+  readonly status: Status;
   /** Resolves when the broker has closed. */
   readonly closed: Promise<void>;
 
@@ -148,6 +152,8 @@ export class Broker implements AsyncDisposable {
       report,
       retained: this.#retained,
       admission: new Admission(limits, memory),
+      memory,
+      traffic: new Traffic(),
       durability,
     };
     this.#front = new Front({
@@ -162,6 +168,7 @@ export class Broker implements AsyncDisposable {
     this.packets = this.#journal.guard(this.#trace);
     this.events = this.#journal.events;
     this.counters = this.#journal.counters;
+    this.status = new Status(this.#context, this.counters, () => this.#closing);
     this.closed = this.#closed.promise;
     signal?.addEventListener("abort", this.#abort);
     turn.run(() => {

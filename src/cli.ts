@@ -8,6 +8,7 @@ import { helpText } from "./cli/help.ts";
 import { openStore } from "./cli/kept.ts";
 import { checkCertificates, listenAll, startLine } from "./cli/listeners.ts";
 import { CommandLog } from "./cli/log.ts";
+import { sysTopics } from "./observe/sys_topics.ts";
 import { reloader } from "./cli/reload.ts";
 import { settingsOf } from "./cli/settings.ts";
 import { onSignals } from "./cli/signals.ts";
@@ -43,6 +44,8 @@ async function run(args: readonly string[]): Promise<void> {
   const { limits, overload, origins } = settings, store = await openStore(settings);
   await using broker = createBroker({ signal: stop.signal, limits, overload, origins, ...access.hooks, ...store });
   using listeners = await listenAll(broker, settings);
+  if (listeners.web) broker.serve((await import("./observe/monitor.ts")).monitor(broker));
+  using _topics = sysTopics(broker);
   const log = new CommandLog(broker);
   const reload = reloader({ broker, access, listeners, log }, settings, read);
   using _signals = onSignals(stop, reload);

@@ -17,6 +17,8 @@ export interface Listeners extends Disposable {
   /** Why something that was not asked for is not there. */
   readonly missing: string | undefined;
   readonly tls: TlsListener | undefined;
+  /** The address of the page, where there is one. */
+  readonly web: string | undefined;
 }
 
 /**
@@ -27,9 +29,11 @@ export interface Listeners extends Disposable {
 export async function listenAll(broker: Broker, settings: Settings): Promise<Listeners> {
   const { host: hostname, port, proxyProtocol, tlsPort, unix, http, https } = settings;
   const end = new AbortController(), addresses: string[] = [];
+  let page: string | undefined;
   const web = (port: number, scheme: string, options: object = {}) => {
     const { signal } = end, server = Deno.serve({ hostname, port, signal, onListen() {}, ...options }, broker.fetch);
     addresses.push(`${scheme}://${withPort(hostname, server.addr.port)}`);
+    page ??= `${scheme === "ws" ? "http" : "https"}://${withPort(hostname, server.addr.port)}`;
   };
   let tls: TlsListener | undefined, missing: string | undefined;
   addresses.push(attempt("port", hostname, port, () => broker.listen({ hostname, port, proxyProtocol })).address);
@@ -51,7 +55,7 @@ export async function listenAll(broker: Broker, settings: Settings): Promise<Lis
     attempt("https", hostname, https, () => web(https, "wss", { cert, key }));
   }
   if (unix !== undefined) addresses.push(broker.listen(await socketAt(unix)).address);
-  return { addresses, missing, tls, [Symbol.dispose]: () => end.abort() };
+  return { addresses, missing, tls, web: page, [Symbol.dispose]: () => end.abort() };
 }
 
 /** The certificate and what belongs to it, as their files say. */

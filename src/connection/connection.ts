@@ -15,6 +15,7 @@ import { within } from "../clock.ts";
 import type { Durability } from "../durability.ts";
 import { MqttError } from "../errors.ts";
 import type { DisconnectReason, Report } from "../events.ts";
+import type { Memory } from "../memory.ts";
 import type { Message } from "../message.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { Source } from "../operators/source.ts";
@@ -25,6 +26,7 @@ import type { Holder, Sessions, Will } from "../session/sessions.ts";
 import type { ByteStream, ClientCertificate } from "../transport/transport.ts";
 import type { RetainedMessages } from "../topics/retained.ts";
 import { TokenBucket } from "../token_bucket.ts";
+import type { Traffic } from "../traffic.ts";
 import type { Admission } from "./admission.ts";
 import type { Deadline, Deadlines } from "../deadlines.ts";
 import type { Conversation } from "./authenticate.ts";
@@ -46,6 +48,8 @@ export interface ConnectionContext extends OutboxContext {
   readonly report: Report;
   readonly retained: RetainedMessages;
   readonly admission: Admission;
+  readonly memory: Memory;
+  readonly traffic: Traffic;
   /** Where there is a store. */
   readonly durability: Durability | undefined;
 }

@@ -60,11 +60,12 @@ export class Receiver {
 
   /** Reads to the end of the stream; rejects where the stream does. */
   async read(): Promise<void> {
-    const { context: { turn } } = this.#connection, take = () => this.#takePackets();
+    const { context: { turn, traffic } } = this.#connection, take = () => this.#takePackets();
     for (;;) {
       const space = this.#frames.space(), count = await this.#stream.read(space);
       if (count === null) return;
       if (this.#connection.ended) continue; // only waits for the other side to close
+      traffic.came(count);
       this.#frames.received(count);
       const more = count === space.length;
       while (more && turn.tired) await turn.rest();
@@ -89,12 +90,13 @@ export class Receiver {
 
   /** Handles the next packet; false where it has not come yet. */
   #takePacket(): boolean {
-    const connection = this.#connection, { decoder, trace } = connection.context, frame = this.#frames.next();
+    const connection = this.#connection, frame = this.#frames.next();
     if (!frame) return false;
     if (!connection.session && !connection.authentication) {
       connection.dialect = dialects[connectLevel(frame) ?? connection.dialect.level];
     }
-    const packet = decoder.decode(frame, connection.dialect.level);
+    const { decoder, trace, traffic } = connection.context, packet = decoder.decode(frame, connection.dialect.level);
+    traffic.received(packet.cmd === "publish");
     trace.received(connection.label, packet);
     connection.packets.next(packet);
     return true;

@@ -11,6 +11,9 @@ import { type Alias, OutgoingAliases } from "./topic_aliases.ts";
 /** A topic alias takes at most this much room beside the topic that it introduces: it may make each of two lengths a byte longer. */
 const ALIAS_SIZE = 5;
 
+/** Bytes of an acknowledgement that says yes. */
+const ACK_SIZE = 4;
+
 /** What only one client gets so: the seconds that a message has left, and a topic alias. */
 interface Own {
   readonly expiry: number | undefined;
@@ -52,8 +55,10 @@ export class Sender {
 
   /** Sends an acknowledgement that says yes. */
   acknowledge(cmd: AckPacket["cmd"], messageId: number): void {
+    const { trace, traffic } = this.#connection.context;
     this.#outbox.appendAck(ackHeaders[cmd], messageId);
-    this.#connection.context.trace.sent(this.#connection.label, { cmd, messageId });
+    traffic.sent(ACK_SIZE, false);
+    trace.sent(this.#connection.label, { cmd, messageId });
   }
 
   /** Sends a packet, without its reason in words where that is not welcome; false where it is too large for the client. */
@@ -63,19 +68,21 @@ export class Sender {
     const bytes = encode(sent, dialect.level, maximumPacketSize);
     if (bytes.length > maximumPacketSize) return false;
     this.#outbox.append(bytes);
+    this.#connection.context.traffic.sent(bytes.length, false);
     this.#connection.context.trace.sent(this.#connection.label, sent);
     return true;
   }
 
   /** Sends a PUBLISH; false where it is too large for the client. */
   publish(message: Message, terms: Terms, packetId: number, dup: boolean): boolean {
-    const { context: { encoder, trace }, dialect: { level }, terms: { maximumPacketSize }, label } = this.#connection;
-    const own = this.#ownOf(message, terms);
+    const { context, dialect: { level }, terms: { maximumPacketSize }, label } = this.#connection;
+    const { encoder, trace, traffic } = context, own = this.#ownOf(message, terms);
     const frame = own
       ? encoder.encode(message, level, terms, own.expiry, own.alias)
       : encoder.frame(message, level, terms);
     if (frame.size > maximumPacketSize) return false;
     this.#outbox.appendPublish(frame, packetId, dup);
+    traffic.sent(frame.size, true);
     if (trace.observed) trace.sent(label, this.#shown(message, terms, own, packetId, dup));
     return true;
   }

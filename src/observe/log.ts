@@ -1,7 +1,7 @@
 // The command's log: the broker's events as lines, from a level on.
 import { systemClock } from "../clock.ts";
 import type { BrokerEvent } from "../events.ts";
-import { eventText } from "./text.ts";
+import { errorText, eventText } from "./text.ts";
 
 /** The levels of the log, most important first. */
 export const logLevels = ["error", "warn", "info", "debug"] as const;
@@ -36,6 +36,39 @@ export function levelOf(event: BrokerEvent): LogLevel {
   }
 }
 
+/** What a line of the log tells. */
+export interface LogEntry {
+  readonly time: Date;
+  readonly level: LogLevel;
+  readonly event: BrokerEvent;
+  /** How many of the same kind have been held back since the last line. */
+  readonly held: number;
+}
+
+/** How a line is written. */
+export type LogFormat = (entry: LogEntry) => string;
+
+/** A line for people. */
+export function textLine({ time, level, event, held }: LogEntry): string {
+  const more = held > 0 ? ` (and ${held} more since the last line)` : "";
+  return `${time.toISOString()} ${level.padEnd(5)} ${eventText(event)}${more}`;
+}
+
+/**
+ * A line for programs: an object of JSON with `time`, `level`, the fields of the event, `message`, which is the event as a sentence,
+ * and, where there were some, `held`. Like all lines it holds nothing that a terminal would obey.
+ */
+export function jsonLine({ time, level, event, held }: LogEntry): string {
+  const error = "error" in event ? { error: errorText(event.error) } : {};
+  const line = { time, level, ...event, ...error, message: eventText(event), ...held > 0 ? { held } : {} };
+  return JSON.stringify(line).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped);
+}
+
+/** A character as JSON escapes it: one or two units of UTF-16. */
+function escaped(char: string): string {
+  return char.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
+}
+
 /** How long losses and refusals of one kind are gathered in one line, in milliseconds. */
 const GATHER = 1000;
 
@@ -51,6 +84,7 @@ export function logTo(
   write: (line: string) => void,
   level: LogLevel,
   now: () => number = systemClock.now,
+  lineOf: LogFormat = textLine,
 ): (event: BrokerEvent) => void {
   const shown = logLevels.slice(0, logLevels.indexOf(level) + 1), gather = gathering(now);
   return (event) => {
@@ -58,8 +92,7 @@ export function logTo(
     if (!shown.includes(own)) return;
     const held = isGathered(event) ? gather(event) : 0;
     if (held === undefined) return;
-    const more = held > 0 ? ` (and ${held} more since the last line)` : "";
-    write(`${new Date().toISOString()} ${own.padEnd(5)} ${eventText(event)}${more}`);
+    write(lineOf({ time: new Date(), level: own, event, held }));
   };
 }
 

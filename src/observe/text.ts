@@ -167,7 +167,8 @@ export function eventText(event: BrokerEvent): string {
   }
 }
 
-function errorText(error: unknown): string {
+/** What was thrown, in one line. */
+export function errorText(error: unknown): string {
   return printable(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
 }
 

@@ -118,6 +118,16 @@ export class Session {
     return !this.#waiting && this.#canSend(1, 0) ? 2 : 1;
   }
 
+  /** How many messages wait. */
+  get queued(): number {
+    return this.#queue?.messages ?? this.#former?.count ?? 0;
+  }
+
+  /** How many are on their way to the client, without its acknowledgement. */
+  get inFlight(): number {
+    return this.#inFlight?.underWay ?? 0;
+  }
+
   /**
    * Ends the session: its subscriptions, and whatever had not been delivered. What a shared subscription had given it goes to
    * another member, but for QoS 2 messages that have been sent once [MQTT5-4.8.2-5].

@@ -76,6 +76,11 @@ export class Sessions {
     return this.#sessions.get(clientId);
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
   /** All sessions, those without a connection included. */
   get all(): Iterable<Session> {
     return this.#sessions.values();

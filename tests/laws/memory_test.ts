@@ -7,6 +7,7 @@ import fc from "npm:fast-check@^4";
 import { Decoder } from "../../src/codec/decode.ts";
 import { PublishEncoder } from "../../src/codec/encode.ts";
 import { generate, type Packet, type Parser, parser } from "../../src/codec/mqtt_packet.ts";
+import { Traffic } from "../../src/traffic.ts";
 import { Admission } from "../../src/connection/admission.ts";
 import type { ConnectionContext } from "../../src/connection/connection.ts";
 import { Connections } from "../../src/connection/connections.ts";
@@ -52,6 +53,8 @@ class Parts extends Surroundings {
       trace: new Trace(),
       admission: new Admission(options.limits, memory),
       durability: undefined,
+      traffic: new Traffic(),
+      memory,
     };
     this.#connections.opened.pipe(mergeMap((connection) => connection.packets.pipe(converse(connection))))
       .subscribe((message) => router.incoming.next(message));
