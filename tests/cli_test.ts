@@ -192,8 +192,10 @@ for (const [flags, address, who] of starts) {
       "0",
       ...flags.split(" ").filter(Boolean),
     );
-    const [, start, port, end] = /^(.+?):(\d+), ws:\S+: (.+)\.$/.exec(await process.output.take()) ?? [];
+    const line = /^(.+?):(\d+), ws:\S+: (.+)\. (See .+): http:\S+$/.exec(await process.output.take()) ?? [];
+    const [, start, port, end, page] = line;
     assertEquals([start, end], [`Brook ${VERSION} listens on mqtt://${address}`, who]);
+    assertEquals(page, "See what it does, publish and subscribe");
     await using client = await TestClient.tcp(Number(port));
     await client.connect();
   });

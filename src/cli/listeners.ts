@@ -114,8 +114,9 @@ async function socketAt(path: string) {
 }
 
 /** Where the broker listens, and who may connect. */
-export function startLine({ addresses }: Listeners, settings: Settings): string {
-  return `Brook ${VERSION} listens on ${addresses.join(", ")}: ${whoMay(settings)}.`;
+export function startLine({ addresses, web }: Listeners, settings: Settings): string {
+  const page = web === undefined ? "" : ` See what it does, publish and subscribe: ${web}`;
+  return `Brook ${VERSION} listens on ${addresses.join(", ")}: ${whoMay(settings)}.${page}`;
 }
 
 function whoMay(settings: Settings): string {
