@@ -329,5 +329,13 @@ Deno.test("A session is resumed with its order: what was sent, then what waited,
   await again.send({ cmd: "pubcomp", messageId: 2 });
   const { messageId } = await again.expect({ cmd: "publish", payload: "3", dup: false });
   for (const id of [1, messageId]) await again.send({ cmd: "puback", messageId: id });
-  for (const payload of ["4", "5"]) await again.expect({ cmd: "publish", payload, dup: false });
+  const { messageId: fourth } = await again.expect({ cmd: "publish", payload: "4", dup: false });
+  const { messageId: fifth } = await again.expect({ cmd: "publish", payload: "5", dup: false });
+  for (const cmd of ["pubrec", "pubcomp"] as const) await again.send({ cmd, messageId: fourth });
+  await again.expect({ cmd: "pubrel", messageId: fourth });
+  await again.send({ cmd: "puback", messageId: fifth });
+  await settle();
+  await machine.pass(1);
+  await machine.restart();
+  await (await machine.client("c")).expectNothing();
 });
