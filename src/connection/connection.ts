@@ -339,6 +339,7 @@ export class Connection implements Link, Holder, OutboxOwner {
     } catch {
       // Nothing more can be done for it.
     }
+    await within(clock, LINGER, this.#sender.emptied()); // what was not written is known to be lost now
   }
 
   /** Resolves when the socket is closed, for a connection that was told to close. */
