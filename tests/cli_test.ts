@@ -85,6 +85,12 @@ const misuses: readonly (readonly [args: string, fault: string])[] = [
   ["--host example.org", `--host example.org ${open}`],
   ["--log-level", `--log-level has no value: ${level}`],
   ["--limit packet", `--limit is "packet": it needs a name and a value, such as packet=64KiB`],
+  ["--limit", `--limit has no value: it needs a name and a value, such as packet=64KiB`],
+  ["--limit packet=", `--limit is "packet=": it needs a name and a value, such as packet=64KiB`],
+  ["--limit =1", `--limit is "=1": it needs a name and a value, such as packet=64KiB`],
+  ["--limit packet=none", 'Limit "packet" is Infinity: it ranges from 64 to 268435460'],
+  ["--limit inflight=1 --limit inflight=1e3", 'Limit "inflight" is "1e3", not a number'],
+  ["--overload", `--overload has no value: there are drop-newest, drop-oldest, latest-per-topic, disconnect`],
   ["--limit packet=1", 'Limit "packet" is 1: it ranges from 64 to 268435460'],
   ["--limit packet=1kB", 'Limit "packet" is "1kB", not a number or a size such as "64KiB"'],
   ["--store", "--store has no value: it needs the path of a file, such as brook.db"],
@@ -257,6 +263,24 @@ Deno.test("--trace prints every packet of a conversation, and no password", asyn
     '<- "c" PINGRESP',
     '-> "c" DISCONNECT',
   ]);
+});
+
+Deno.test("--limit and --overload hold for every client, and --trace shows each loss between the packets", async () => {
+  const limits = ["queuedMessages=1", "inflight=1", "publishRate=none", "packet=64KiB"].flatMap((
+    one,
+  ) => ["--limit", one]);
+  await using broker = await BrokerProcess.start("--trace", "--overload", "drop-oldest", ...limits);
+  await using client = await TestClient.tcp(broker.port);
+  await client.connect({ clientId: "c" });
+  await client.subscribe("t", 1);
+  const publish = (payload: string) => [0x32, 6, 0, 1, 0x74, 0, 9, payload.charCodeAt(0)];
+  await client.sendBytes(["1", "2", "3", "4", "5"].flatMap(publish)); // come in one turn
+  await client.expect({ cmd: "publish", payload: "1", messageId: 1 });
+  for (const _ of [1, 2, 3, 4, 5]) await client.expect({ cmd: "puback", messageId: 9 });
+  await client.send({ cmd: "puback", messageId: 1 });
+  await client.expect({ cmd: "publish", payload: "5", messageId: 2 });
+  await broker.printed('!! Dropped 3 messages on "t" for client "c": queue-full');
+  await broker.logged('warn  Dropped 3 messages on "t" for client "c": queue-full');
 });
 
 const log = [

@@ -1,6 +1,7 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { createBroker } from "../mod.ts";
 import { systemClock } from "../src/clock.ts";
+import { overloadPolicies } from "../src/overload.ts";
 import { type BrokerOptions, type Limits, resolveOptions, type Size } from "../src/options.ts";
 import { VirtualClock } from "./support/clock.ts";
 
@@ -73,11 +74,26 @@ const sizes: readonly (readonly [size: Size, bytes: number])[] = [
   ["2000.7", 2000],
 ];
 
-for (const name of ["connectPacket", "packet", "queuedBytes", "outbox"] as const) {
+const textual = ["connectPacket", "packet", "queuedBytes", "outbox", "topicLength", "retainedBytes", "memory"] as const;
+
+for (const name of textual) {
   Deno.test(`The limit "${name}" may be text, as a size in bytes`, () => {
-    assertEquals(resolveOptions({ limits: { [name]: "10KiB" } }).limits[name], 10 * KiB);
+    const [text, bytes] = name === "memory" ? ["10MiB", 10 * MiB] as const : ["10KiB", 10 * KiB] as const;
+    assertEquals(resolveOptions({ limits: { [name]: text } }).limits[name], bytes);
   });
 }
+
+for (const overload of overloadPolicies) {
+  Deno.test(`The policy "${overload}" holds for all subscriptions where it is given by its name`, () => {
+    const client = { id: "c", username: undefined, remote: "here" };
+    assertEquals(resolveOptions({ overload }).overload({ client, filter: "#", qos: 0 }), overload);
+  });
+}
+
+Deno.test("A function that chooses policies is taken as it is", () => {
+  const overload = () => "disconnect" as const;
+  assertStrictEquals(resolveOptions({ overload }).overload, overload);
+});
 
 for (const [size, bytes] of sizes) {
   Deno.test(`A limit of ${JSON.stringify(size)} is ${bytes} bytes`, () => {
@@ -144,6 +160,24 @@ const faults: readonly (readonly [options: Unchecked, type: typeof TypeError | t
     [{ limits: { topicAliases: 65_536 } }, RangeError, 'Limit "topicAliases" is 65536: it ranges from 0 to 65535'],
     [{ limits: { keepAlive: 0 } }, RangeError, 'Limit "keepAlive" is 0: it ranges from 1 to Infinity'],
     [{ limits: { sessionExpiry: -1 } }, RangeError, 'Limit "sessionExpiry" is -1: it ranges from 0 to Infinity'],
+    [
+      { limits: { connectionsPerAddress: 0 } },
+      RangeError,
+      'Limit "connectionsPerAddress" is 0: it ranges from 1 to Infinity',
+    ],
+    [{ limits: { topicLevels: 65_537 } }, RangeError, 'Limit "topicLevels" is 65537: it ranges from 1 to 65536'],
+    [{ limits: { topicLength: "64KiB" } }, RangeError, 'Limit "topicLength" is 65536: it ranges from 1 to 65535'],
+    [{ limits: { subscriptions: 0 } }, RangeError, 'Limit "subscriptions" is 0: it ranges from 1 to Infinity'],
+    [{ limits: { publishRate: 0.5 } }, RangeError, 'Limit "publishRate" is 0.5: it ranges from 1 to Infinity'],
+    [{ limits: { publishRate: 1.5 } }, RangeError, 'Limit "publishRate" is 1.5: it is a whole number'],
+    [{ limits: { publishRate: "1KiB" } }, TypeError, 'Limit "publishRate" is "1KiB", not a number'],
+    [{ limits: { retainedMessages: -1 } }, RangeError, 'Limit "retainedMessages" is -1: it ranges from 0 to Infinity'],
+    [{ limits: { retainedBytes: -1 } }, RangeError, 'Limit "retainedBytes" is -1: it ranges from 0 to Infinity'],
+    [{ limits: { memory: "1023KiB" } }, RangeError, 'Limit "memory" is 1047552: it ranges from 1048576 to Infinity'],
+    [{ overload: "drop-all" }, TypeError, notAPolicy],
+    [{ overload: "toString" }, TypeError, notAPolicy],
+    [{ overload: ["drop-oldest"] }, TypeError, notAPolicy],
+    [{ overload: null }, TypeError, notAPolicy],
     [{ limits: { outbox: 1023 } }, RangeError, 'Limit "outbox" is 1023: it ranges from 1024 to Infinity'],
   ];
 
@@ -165,6 +199,14 @@ Deno.test("The ends of a range belong to it", () => {
     topicAliases: 0,
     keepAlive: 1,
     sessionExpiry: 0,
+    connectionsPerAddress: 1,
+    topicLevels: 1,
+    topicLength: 1,
+    subscriptions: 1,
+    publishRate: 1,
+    retainedMessages: 0,
+    retainedBytes: 0,
+    memory: MiB,
   };
   const greatest: Limits = {
     packet: 268_435_460,
@@ -173,6 +215,10 @@ Deno.test("The ends of a range belong to it", () => {
     connections: Infinity,
     receiveMaximum: 65_535,
     topicAliases: 65_535,
+    topicLevels: 65_536,
+    topicLength: 65_535,
+    retainedBytes: Infinity,
+    memory: Infinity,
   };
   for (const limits of [least, greatest]) {
     const resolved = resolveOptions({ limits }).limits;

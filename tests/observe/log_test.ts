@@ -154,3 +154,72 @@ Deno.test("Losses and refusals of a client are one line a second for each reason
     "(and 2 more since the last line)",
   ]);
 });
+
+/** A log of the level "debug" by a clock that the test sets: its lines without their time and level. */
+function gatheringLog() {
+  const lines: string[] = [], scene = { time: 0, lines, log: (_event: BrokerEvent): void => {} };
+  scene.log = logTo((line) => lines.push(line.slice(31)), "debug", () => scene.time);
+  return scene;
+}
+
+const drop = (client: string, count = 1): BrokerEvent => ({
+  type: "dropped",
+  client,
+  topic,
+  reason: "queue-full",
+  count,
+});
+
+Deno.test("Connections that are refused, or end because of a fault, are one line a second for each reason, whoever they are of", () => {
+  const { log, lines } = gatheringLog();
+  for (let i = 0; i < 1000; i++) {
+    log({ type: "refused", client: `c${i}`, remote: `here:${i}`, reason: "not-authorized", detail });
+    log({ type: "disconnected", client: `c${i}`, remote: `here:${i}`, reason: "keep-alive-timeout", detail });
+    if (i % 500 === 0) log({ type: "refused", client: `c${i}`, remote: "here:1", reason: "banned", detail });
+  }
+  assertEquals(lines, [
+    'Refused client "c0" from here:0: not-authorized (Because)',
+    'Client "c0" disconnected: keep-alive-timeout (Because)',
+    'Refused client "c0" from here:1: banned (Because)',
+  ]);
+});
+
+Deno.test("What is no loss, and connections that end as they should, are told one by one", () => {
+  const { log, lines } = gatheringLog();
+  for (let i = 0; i < 10; i++) {
+    log(connected);
+    log({ type: "disconnected", client, remote, reason: "connection-lost", detail });
+    log({ type: "subscribed", client, filter, qos: 0 });
+    log({ type: "hook-error", hook: "authorize", error });
+  }
+  assertEquals(lines.length, 40);
+});
+
+Deno.test("A line tells how many there have been since the last one of its kind, and the next one begins anew", () => {
+  const scene = gatheringLog(), { log, lines } = scene;
+  const at = (time: number, ...events: readonly BrokerEvent[]) => {
+    scene.time = time;
+    for (const event of events) log(event);
+  };
+  at(0, drop("a"), drop("a", 5), drop("b"));
+  at(999, drop("a", 7));
+  at(1000, drop("a", 3), drop("a", 2));
+  at(2500, drop("a"), drop("b"));
+  at(4000, drop("a"));
+  assertEquals(lines.map((line) => line.replace(' on "a/b" for client', "")), [
+    'Dropped a message "a": queue-full',
+    'Dropped a message "b": queue-full',
+    'Dropped 3 messages "a": queue-full (and 12 more since the last line)',
+    'Dropped a message "a": queue-full (and 2 more since the last line)',
+    'Dropped a message "b": queue-full',
+    'Dropped a message "a": queue-full',
+  ]);
+});
+
+Deno.test("100,000 drops of one client in a second are one line, of 20,000 clients not more than a line for each", () => {
+  const { log, lines } = gatheringLog();
+  for (let i = 0; i < 100_000; i++) log(drop("a"));
+  assertEquals(lines.length, 1);
+  for (let i = 0; i < 20_000; i++) log(drop(`c${i}`));
+  assertEquals(lines.length, 20_001);
+});

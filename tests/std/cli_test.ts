@@ -4,7 +4,8 @@ import { parseArgs } from "@std/cli/parse-args";
 
 const options = {
   boolean: ["trace", "help"],
-  string: ["host", "port"],
+  string: ["host", "port", "limit"],
+  collect: ["limit"],
   alias: { h: "help", p: "port" },
 } as const;
 
@@ -22,6 +23,10 @@ const cases: readonly (readonly [line: string, found: Readonly<Record<string, un
   ["-p --trace", { port: "", trace: true }],
   ["--host=a=b", { host: "a=b" }],
   ["--port 1 --port 2", { port: "2" }],
+  ["--limit a=1", { limit: ["a=1"] }],
+  ["--limit a=1 --trace --limit=b=2 --limit a=3", { limit: ["a=1", "b=2", "a=3"], trace: true }],
+  ["--limit --trace --limit", { limit: ["", ""], trace: true }],
+  ["--limit -- --limit b", { limit: [""], _: ["--limit", "b"] }],
   ["one --trace two", { trace: true, _: ["one", "two"] }],
   ["--trace -- --help", { trace: true, _: ["--help"] }],
 ];
@@ -29,8 +34,13 @@ const cases: readonly (readonly [line: string, found: Readonly<Record<string, un
 for (const [line, found] of cases) {
   Deno.test(`parseArgs() reads "${line}"`, () => {
     const args = line === "" ? [] : line.split(" ");
-    const { _, ...flags } = parseArgs(args, { ...options, boolean: [...options.boolean], string: [...options.string] });
-    assertEquals({ _, ...flags }, { _: [], trace: false, help: false, ...found });
+    const { _, ...flags } = parseArgs(args, {
+      ...options,
+      boolean: [...options.boolean],
+      string: [...options.string],
+      collect: [...options.collect],
+    });
+    assertEquals({ _, ...flags }, { _: [], trace: false, help: false, limit: [], ...found });
   });
 }
 
