@@ -1,5 +1,5 @@
-// How many bytes a broker holds for its clients: messages that wait, that are under way or retained, what is on its way to sockets,
-// sessions and their subscriptions. Counted, not measured, so that a limit means the same on every machine. A message that waits in a
+// How many bytes a broker holds for its clients: messages that wait, that are under way or retained, what is on its way to and from
+// sockets, sessions and their subscriptions. Counted, not measured, so that a limit means the same on every machine. A message that waits in a
 // thousand sessions is one message.
 import type { Message } from "./message.ts";
 

@@ -36,6 +36,11 @@ export class FrameReader {
     this.limit = limit;
   }
 
+  /** How many bytes the buffer takes. */
+  get size(): number {
+    return this.#buffer.length;
+  }
+
   /** Where the next read goes: at least one byte. Frames that were handed out before are void from here on. */
   space(): Uint8Array {
     if (this.#start === this.#end) this.#rewind();

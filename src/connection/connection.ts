@@ -175,7 +175,8 @@ export class Connection implements Link, Holder, OutboxOwner {
 
   /** The topic aliases of the client. */
   get aliases(): IncomingAliases {
-    return this.#aliases ??= new IncomingAliases(this.context.options.limits.topicAliases);
+    const { options: { limits }, pool: { memory } } = this.context;
+    return this.#aliases ??= new IncomingAliases(limits.topicAliases, memory);
   }
 
   /** The client, or its address until it has said who it is. */
@@ -313,6 +314,7 @@ export class Connection implements Link, Holder, OutboxOwner {
     }
     this.#ended = true;
     admission.dismiss(this);
+    this.#aliases?.clear();
     this.#deadline?.cancel();
     this.#receiver.stop();
     this.session?.detach(); // what an observer of the event publishes would come behind the DISCONNECT [MQTT5-3.14.4-1]

@@ -109,7 +109,7 @@ export class Outbox implements Flushable {
   /** True while twice as much is on its way: acknowledgements have that much room, too. */
   get choked(): boolean {
     const half = (this.#length + this.#leaving) / 2;
-    return this.full && (half > this.#limit || half > LITTLE && this.#context.pool.memory.full);
+    return (half > this.#limit || half > LITTLE && this.#context.pool.memory.full) && this.full;
   }
 
   /** Appends a packet. */

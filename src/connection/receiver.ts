@@ -3,6 +3,7 @@
 // here, at the source: while a hook decides, or the client does not take its answers, this one connection is not read.
 import { connectLevel } from "../codec/decode.ts";
 import { FrameReader } from "../codec/frame.ts";
+import { MqttError } from "../errors.ts";
 import type { ByteStream } from "../transport/transport.ts";
 import type { Connection } from "./connection.ts";
 import { dialects } from "./dialect.ts";
@@ -10,6 +11,9 @@ import type { Sender } from "./sender.ts";
 
 /** How long a turn may be in milliseconds, and after how many packets that is looked at. */
 const LONG_TURN = 20, CHECKED = 16;
+
+/** The largest read buffer, in bytes, of a connection while memory is full: large packets have to wait for better times. */
+const LITTLE = 65_536;
 
 /** Receives the packets of one client. */
 export class Receiver {
@@ -23,6 +27,8 @@ export class Receiver {
   #wake: (() => void) | undefined;
   /** Decisions that are under way. */
   #deciding = 0;
+  /** What the read buffer takes on the account of the broker. */
+  #held = 0;
 
   constructor(connection: Connection, stream: ByteStream, sender: Sender) {
     this.#connection = connection;
@@ -61,18 +67,33 @@ export class Receiver {
   /** Reads to the end of the stream; rejects where the stream does. */
   async read(): Promise<void> {
     const { context: { turn, traffic } } = this.#connection, take = () => this.#takePackets();
-    for (;;) {
-      const space = this.#frames.space(), count = await this.#stream.read(space);
-      if (count === null) return;
-      if (this.#connection.ended) continue; // only waits for the other side to close
-      traffic.came(count);
-      this.#frames.received(count);
-      const more = count === space.length;
-      while (more && turn.tired) await turn.rest();
-      turn.run(take);
-      if (more) turn.strain();
-      while (!this.#connection.ended && (this.#gate || this.#sender.choked)) await this.#pause(take);
+    try {
+      for (;;) {
+        const space = this.#frames.space();
+        if (this.#frames.size !== this.#held) this.#hold(this.#frames.size);
+        const count = await this.#stream.read(space);
+        if (count === null) return;
+        if (this.#connection.ended) continue; // only waits for the other side to close
+        traffic.came(count);
+        this.#frames.received(count);
+        const more = count === space.length;
+        while (more && turn.tired) await turn.rest();
+        turn.run(take);
+        if (more) turn.strain();
+        while (!this.#connection.ended && (this.#gate || this.#sender.choked)) await this.#pause(take);
+      }
+    } finally {
+      this.#hold(0);
     }
+  }
+
+  #hold(size: number): void {
+    const connection = this.#connection, { pool: { memory }, turn } = connection.context;
+    memory.add(size - this.#held);
+    this.#held = size;
+    if (size <= LITTLE || !memory.full || connection.ended) return;
+    const fault = new MqttError("quota-exceeded", "The broker has no memory for such large packets now");
+    turn.run(() => connection.fail(fault));
   }
 
   #takePackets(): void {

@@ -40,6 +40,9 @@ function sequenceOf({ message: { topic }, terms: { group } }: Delivery): string 
   return group ? `${topic}\0${group.name}` : topic;
 }
 
+/** What a replay takes while it waits, in bytes. */
+const REPLAY = 1000;
+
 /** The messages that wait in one session. */
 export class DeliveryQueue {
   readonly #limits: QueueLimits;
@@ -134,12 +137,14 @@ export class DeliveryQueue {
     return this.#memory.full && this.#memory.used > used ? "memory-full" : undefined;
   }
 
-  /** Appends a replay, which counts as one message; false where the queue is full. */
-  pushReplay(replay: Replay): boolean {
-    if (this.#messages >= Math.max(this.#limits.queuedMessages, 1)) return false;
+  /** Appends a replay, which counts as one message, or returns why there is no room for it: one may wait in any case. */
+  pushReplay(replay: Replay): NoRoom | undefined {
+    if (this.#messages >= Math.max(this.#limits.queuedMessages, 1)) return "queue-full";
+    if (this.#messages > 0 && this.#memory.full) return "memory-full";
     this.#entries.push(replay);
     this.#messages++;
-    return true;
+    this.#memory.add(REPLAY);
+    return undefined;
   }
 
   /** Removes those in front that have expired, and returns them. */
@@ -187,7 +192,10 @@ export class DeliveryQueue {
 
   /** Lets go of everything. */
   clear(): void {
-    for (const { message } of this.deliveries) this.#memory.release(message);
+    for (const entry of this.#entries) {
+      if (entry instanceof Delivery) this.#memory.release(entry.message);
+      else if (entry) this.#memory.add(-REPLAY);
+    }
     this.#entries = [];
     this.#backlog = undefined;
     this.#head =
@@ -228,8 +236,10 @@ export class DeliveryQueue {
 
   #dropHead(entry: Entry): void {
     if (entry instanceof Delivery) this.#forget(entry);
-    else if (entry) this.#messages--;
-    else this.#holes--;
+    else if (entry) {
+      this.#messages--;
+      this.#memory.add(-REPLAY);
+    } else this.#holes--;
     this.#entries[this.#head++] = undefined; // not held until the next copy
     if (this.#head === this.#entries.length || this.#head > 1024 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);

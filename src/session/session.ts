@@ -171,7 +171,8 @@ export class Session {
   replay(filter: string, qos: QoS, identifier: number | undefined, noLocal = false): void {
     const { retained } = this.#context, identifiers = identifier === undefined ? [] : [identifier];
     const messages = replay(retained.search(filter), qos, identifiers, noLocal ? this.clientId : undefined);
-    if (!this.#room().pushReplay(messages) && !messages.next().done) this.#lose(undefined, "queue-full");
+    const noRoom = this.#room().pushReplay(messages);
+    if (noRoom && !messages.next().done) this.#lose(undefined, noRoom);
     if (!this.#resuming) this.resume(); // thousands of them would each search on for a while in this turn
   }
 

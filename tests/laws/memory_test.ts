@@ -117,9 +117,12 @@ class Robot {
   }
 
   /** Sends a packet, unless the connection has ended. */
-  async send(packet: Packet): Promise<void> {
+  send(packet: Packet): Promise<void> {
+    return this.sendBytes(generate(packet, this.#speech));
+  }
+
+  async sendBytes(bytes: Uint8Array): Promise<void> {
     try {
-      const bytes = generate(packet, this.#speech);
       for (let rest: Uint8Array = bytes; rest.length > 0;) rest = rest.subarray(await this.#stream.write(rest));
     } catch {
       // It has ended.
@@ -172,9 +175,11 @@ const step = fc.oneof(
       times: fc.constantFrom(1, 1, 5, 20),
       retain: fc.boolean(),
       expires: fc.boolean(),
+      alias: fc.boolean(),
       qos,
     }),
   },
+  { weight: 1, arbitrary: fc.record({ begin: who }) },
   { weight: 3, arbitrary: fc.record({ stall: who }) },
   { weight: 2, arbitrary: fc.record({ resume: who }) },
   { weight: 1, arbitrary: fc.record({ leave: who }) },
@@ -183,6 +188,9 @@ const step = fc.oneof(
 );
 
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+/** The first half of a PUBLISH of 16,384 bytes. */
+const partOfPacket = Buffer.concat([Buffer.from([0x30, 0xfd, 0x7f, 0, 1, 0x61]), Buffer.alloc(8000)]);
 
 /** Does one thing; whoever is not there does nothing. */
 async function take(step: Step, parts: Parts, robots: Map<number, Robot>): Promise<void> {
@@ -193,16 +201,18 @@ async function take(step: Step, parts: Parts, robots: Map<number, Robot>): Promi
   } else if ("unsubscribe" in step) {
     robots.get(step.unsubscribe)?.send({ cmd: "unsubscribe", messageId: 101, unsubscriptions: [step.filter] });
   } else if ("publish" in step) {
-    const { topic, size, qos, retain, expires, times } = step, payload = Buffer.alloc(size);
-    const properties = { messageExpiryInterval: 1, userProperties: { a: "b" } }, robot = robots.get(step.publish);
+    const { topic, size, qos, retain, expires, alias, times } = step, payload = Buffer.alloc(size);
+    const properties = {
+      ...expires && { messageExpiryInterval: 1, userProperties: { a: "b" } },
+      ...alias && { topicAlias: times },
+    };
+    const robot = robots.get(step.publish);
     for (let i = 0; robot && i < times; i++) {
       const messageId = robot.nextId;
-      robot.send({
-        ...{ cmd: "publish", topic, payload, qos, retain, dup: false, messageId },
-        ...expires && { properties },
-      } as Packet);
+      robot.send({ cmd: "publish", topic, payload, qos, retain, dup: false, messageId, properties } as Packet);
     }
-  } else if ("stall" in step) robots.get(step.stall)?.stall();
+  } else if ("begin" in step) robots.get(step.begin)?.sendBytes(partOfPacket);
+  else if ("stall" in step) robots.get(step.stall)?.stall();
   else if ("resume" in step) robots.get(step.resume)?.resume();
   else if ("leave" in step) robots.get(step.leave)?.leave();
   else if ("disconnect" in step) robots.get(step.disconnect)?.send({ cmd: "disconnect" });

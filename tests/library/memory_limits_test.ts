@@ -153,3 +153,51 @@ Deno.test("Sessions of clients that never come back fill memory before they fill
   }
   assert(came > 1000 && came < 2000, `${came} have come`);
 });
+
+/** The beginning of a PUBLISH of 1,000,000 bytes. */
+const beginning = [0x30, 0xc0, 0x84, 0x3d, 0, 1, 0x74];
+
+for (const [name, protocolVersion] of versions) {
+  Deno.test(`Large packets that do not come to their end (${name}) fill memory before they fill the machine's`, async () => {
+    await using broker = createBroker({ limits });
+    await using witness = await connected(broker, "witness");
+    await using stack = new AsyncDisposableStack();
+    for (const i of upTo(20)) {
+      const client = stack.use(await connected(broker, `c${i}`, { protocolVersion }));
+      await client.sendBytes([...beginning, ...new Uint8Array(200_000)]).catch(() => {}); // it may end before
+      if (broker.counters.has("disconnected/quota-exceeded")) {
+        if (protocolVersion === 5) await client.expect({ cmd: "disconnect", reasonCode: 0x97 });
+        await client.expectClosed();
+        break;
+      }
+    }
+    assertEquals(broker.counters.get("disconnected/quota-exceeded"), 1);
+    assertEquals(broker.why()[0]?.detail, "The broker has no memory for such large packets now");
+    await witness.publish("t", "x".repeat(10_000), { qos: 1 });
+  });
+}
+
+Deno.test("A large packet that is whole gives its room back", async () => {
+  await using broker = createBroker({ limits });
+  for (const _ of upTo(10)) {
+    await using client = await connected(broker, "c");
+    await client.publish("t", "x".repeat(500_000), { qos: 1 });
+  }
+  await using client = await connected(broker, "c"); // there would be none left
+  await client.publish("t", "x".repeat(500_000), { qos: 1 });
+});
+
+Deno.test("Topics of aliases fill memory before they fill the machine's", async () => {
+  await using broker = createBroker({ limits });
+  await using client = await connected(broker, "c", { protocolVersion: 5 });
+  for (const topicAlias of upTo(40)) {
+    const topic = `${topicAlias}`.padEnd(60_000, "x");
+    await client.send({ cmd: "publish", topic, payload: "", qos: 0, retain: false, properties: { topicAlias } }).catch(
+      () => {},
+    );
+  }
+  await client.expect({ cmd: "disconnect", reasonCode: 0x97 });
+  await using again = await connected(broker, "c", { protocolVersion: 5 }); // what it had is free again
+  await again.send({ cmd: "publish", topic: "x".repeat(1000), payload: "", qos: 0, properties: { topicAlias: 1 } });
+  await again.expectNothing();
+});

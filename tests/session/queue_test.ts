@@ -80,7 +80,7 @@ Deno.test("A replay is asked for one message at a time", () => {
 
 Deno.test("A replay counts as one message; one may wait whatever the limit is", () => {
   const none = newQueue({ queuedMessages: 0 }), queue = newQueue({ queuedMessages: 2 });
-  assertEquals([none.pushReplay(replay("r1", "r2")), none.pushReplay(replay("r3"))], [true, false]);
+  assertEquals([none.pushReplay(replay("r1", "r2")), none.pushReplay(replay("r3"))], [undefined, "queue-full"]);
   queue.pushReplay(replay("r1", "r2"));
   assertEquals([queue.push(delivery("a")), queue.push(delivery("b"))], [undefined, "queue-full"]);
   assertEquals(drain(queue), ["r1", "r2", "a"]);
@@ -189,6 +189,16 @@ Deno.test("A queue is overfull where a message has taken the place of one that t
   memory.add(1000);
   const { used } = memory;
   assertEquals([queue.overfull(used), queue.overfull(used - 1)], [undefined, "memory-full"]);
+});
+
+Deno.test("Replays take memory while they wait, and where it is full one of them may wait at most", () => {
+  const memory = new Memory(10_000), queue = newQueue({}, memory);
+  assertEquals(Array.from({ length: 20 }, () => queue.pushReplay(replay("r"))).indexOf("memory-full"), 11);
+  assertEquals([drain(queue).length, memory.used], [11, 0]);
+  memory.add(20_000);
+  assertEquals([queue.pushReplay(replay("r")), queue.pushReplay(replay("r"))], [undefined, "memory-full"]);
+  queue.clear();
+  assertEquals(memory.used, 20_000);
 });
 
 Deno.test("Memory is held for what waits, once for a message in two queues, and given back however it leaves", () => {
