@@ -1,6 +1,6 @@
-// How many bytes a broker holds for its clients: messages that wait, that are under way or retained, what is on its way to and from
-// sockets, sessions and their subscriptions. Counted, not measured, so that a limit means the same on every machine. A message that waits in a
-// thousand sessions is one message.
+// How many bytes a broker holds for its clients: messages that wait, that are under way or retained, what is on its way to and
+// from sockets, sessions and their subscriptions. Counted, not measured, so that a limit means the same on every machine. A message
+// that waits in a thousand sessions is one message.
 import type { Message } from "./message.ts";
 
 /** What an entry of a queue takes beside its message, in bytes. */

@@ -62,9 +62,9 @@ export interface Limits {
   /** Bytes of the retained messages. Default 256 MiB; from 0. */
   readonly retainedBytes?: Size;
   /**
-   * Bytes that the broker holds for all its clients: messages that wait, are under way or retained, what is on its way to and from
-   * sockets, sessions and their subscriptions. New clients are refused first, from 80 % on; beyond the limit nothing more is queued, retained or
-   * subscribed to. Default 1 GiB; from 1 MiB.
+   * Bytes that the broker holds for all its clients: messages that wait, are under way or retained, what is on its way to and
+   * from sockets, sessions and their subscriptions. New clients are refused first, from 80 % on; beyond the limit nothing more is
+   * queued, retained or subscribed to. Default 1 GiB; from 1 MiB.
    */
   readonly memory?: Size;
 }

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { systemClock, within } from "../src/clock.ts";
+import { systemClock, timeOfDay, within } from "../src/clock.ts";
 import { VirtualClock } from "./support/clock.ts";
 
 Deno.test("The system clock does not follow those who set the machine's time", () => {
@@ -17,6 +17,14 @@ Deno.test("The system clock calls back once, unless that is cancelled", async ()
   systemClock.schedule(() => resolve("cancelled"), 0)();
   systemClock.schedule(() => resolve("called"), 1);
   assertEquals(await promise, "called");
+});
+
+Deno.test("The time of day follows a clock that knows when it began, and otherwise the machine", () => {
+  const clock = new VirtualClock(), began = Date.parse("2026-01-01T12:00:00Z");
+  const known = { now: () => 1500, schedule: () => () => {}, origin: began };
+  assertEquals(timeOfDay(known).toISOString(), "2026-01-01T12:00:01.500Z");
+  assert(Math.abs(timeOfDay(clock).getTime() - Date.now()) < 60_000);
+  assert(Math.abs(timeOfDay(systemClock).getTime() - Date.now()) < 60_000);
 });
 
 for (const settle of ["resolve", "reject"] as const) {

@@ -139,7 +139,7 @@ export class Connection implements Link, Holder, OutboxOwner {
     this.#lost(String(error));
   }
 
-  /** At the end of the turn: what the session leaves to others of a shared subscription may be too much for the next one, and so on. */
+  /** At the end of the turn: what the session leaves to the next member of a shared subscription may be too much for that, too. */
   overloaded(): void {
     if (this.#overloaded) return;
     this.#overloaded = true;

@@ -3,10 +3,7 @@
 import { MqttError } from "../errors.ts";
 import type { Memory } from "../memory.ts";
 
-/**
- * How many topics that came once are remembered, how many have an alias, and how long they may be; those of a client may be longer while
- * there is memory.
- */
+/** How many topics that came once are remembered, how many have an alias, and how long they may be. */
 const CANDIDATES = 1000, GIVEN = 1000, LONGEST = 256;
 
 /** The aliases that a client gives. */
@@ -37,7 +34,7 @@ export class IncomingAliases {
   }
 
   #set(alias: number, topic: string): void {
-    if (topic.length > LONGEST && this.#memory.full) {
+    if (topic.length > LONGEST && this.#memory.full) { // short ones go on
       throw new MqttError("quota-exceeded", "The broker has no memory for so long a topic with an alias now");
     }
     this.#memory.add(topic.length - (this.#topics.get(alias)?.length ?? 0));
