@@ -103,6 +103,22 @@ Deno.test("A session that expires gives everything back", async () => {
   assertEquals(scene.memory.used, 0);
 });
 
+Deno.test("Messages that expire while they wait are held no longer than until the next one comes, or the client", async () => {
+  const scene = new Scene({ ...roomy, queuedMessages: 2 }), before = scene.memory.used;
+  scene.session.detach();
+  scene.subscribe("t", 1);
+  const publish = (seconds: number) =>
+    scene.route({ topic: "t", payload, properties: { messageExpiryInterval: seconds } });
+  for (const seconds of [1, 1]) publish(seconds);
+  await scene.clock.advance(2000);
+  for (const seconds of [1, 1]) publish(seconds);
+  assertEquals([held(scene), scene.drops()], [2, Array(2).fill("t:expired*1")]);
+  await scene.clock.advance(2000);
+  scene.session.attach(scene.link);
+  scene.session.subscriptions.delete("t");
+  assertEquals([scene.memory.used, scene.take()], [before, []]);
+});
+
 Deno.test("A filter or a retained topic of many levels counts with its levels", () => {
   const scene = new Scene(), deep = "a/".repeat(199) + "a", used = () => scene.memory.used, before = used();
   scene.session.subscriptions.set(deep, plain);
