@@ -175,7 +175,7 @@ export class Connection implements Link, Holder, OutboxOwner {
 
   /** The topic aliases of the client. */
   get aliases(): IncomingAliases {
-    const { options: { limits }, pool: { memory } } = this.context;
+    const { options: { limits }, memory } = this.context;
     return this.#aliases ??= new IncomingAliases(limits.topicAliases, memory);
   }
 

@@ -88,7 +88,7 @@ export class Receiver {
   }
 
   #hold(size: number): void {
-    const connection = this.#connection, { pool: { memory }, turn } = connection.context;
+    const connection = this.#connection, { memory, turn } = connection.context;
     memory.add(size - this.#held);
     this.#held = size;
     if (size <= LITTLE || !memory.full || connection.ended) return;

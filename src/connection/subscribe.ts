@@ -43,7 +43,7 @@ function quotaFault(
   { subscriptions }: Session,
   request: SubscriptionRequest,
 ): Refusal | undefined {
-  const full = subscriptions.size >= context.options.limits.subscriptions || context.pool.memory.full;
+  const full = subscriptions.size >= context.options.limits.subscriptions || context.memory.full;
   return full && !subscriptions.has(request.topic) ? { reason: "quota-exceeded" } : undefined;
 }
 
