@@ -79,6 +79,20 @@ for (const [name, protocolVersion, refused] of versions) {
   });
 }
 
+Deno.test("While memory is full a retained message may be replaced by one that is not larger", async () => {
+  await using broker = createBroker({ limits });
+  await using client = await connected(broker, "c", { protocolVersion: 5 });
+  const retain = async (payload: string) => {
+    await client.send({ cmd: "publish", topic: "a", payload, qos: 1, retain: true, dup: false, messageId: 1 });
+    return (await client.expect({ cmd: "puback" })).reasonCode ?? 0;
+  };
+  assertEquals(await retain("xx"), 0);
+  await fill(broker);
+  const codes = [];
+  for (const payload of ["yy", "yyy", "y", "yy", ""]) codes.push(await retain(payload));
+  assertEquals(codes, [0, 0x97, 0, 0x97, 0]);
+});
+
 Deno.test("While memory is full messages go on to those that take them", async () => {
   await using broker = createBroker({ limits });
   await using client = await connected(broker, "c");
