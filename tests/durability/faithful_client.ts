@@ -41,8 +41,9 @@ export class FaithfulClient {
   readonly receipts: Receipt[] = [];
   /** Faults of the broker. */
   readonly faults: string[] = [];
-  /** The attempts to connect that were accepted. */
+  /** The attempts to connect that were accepted, and those connections of them that it has ended itself, by DISCONNECT. */
   readonly accepted: number[] = [];
+  readonly ended: number[] = [];
   readonly #options: FaithfulOptions;
   /** By packet identifier, in order. */
   readonly #underWay = new Map<number, Request>();
@@ -53,6 +54,7 @@ export class FaithfulClient {
   #accepted = false;
   #stopped = false;
   #attempts = 0;
+  #pings = 0;
   /** Acknowledgements that it takes its time for. */
   #unsent: PacketLike[] = [];
   #writing: Promise<void> = Promise.resolve();
@@ -75,14 +77,32 @@ export class FaithfulClient {
     this.#stopped = false;
     const { length } = this.accepted;
     this.#running = this.#run();
-    while (this.accepted.length === length) await this.#changed.promise;
+    await this.until(() => this.accepted.length > length);
+  }
+
+  /** Resolves when something is true of this client. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await this.#changed.promise;
+  }
+
+  /** Resolves when it has nothing to do, and the broker has answered a ping after that. */
+  async rest(): Promise<void> {
+    const pings = this.#pings;
+    while (this.#pings === pings) {
+      await this.until(() => this.idle);
+      if (this.#stopped) return;
+      this.#send([{ cmd: "pingreq" }]);
+      await this.until(() => this.#pings > pings || !this.idle);
+    }
   }
 
   /** Ends its connection, with DISCONNECT or without, and makes no other. */
   async stop(how: "disconnect" | "drop" = "disconnect"): Promise<void> {
     this.#stopped = true;
-    if (how === "disconnect" && this.#accepted) this.#send([{ cmd: "disconnect" }]);
-    else this.cut();
+    if (how === "disconnect" && this.#accepted) {
+      this.ended.push(this.#attempts);
+      this.#send([{ cmd: "disconnect" }]);
+    } else this.cut();
     await this.#running;
   }
 
@@ -120,10 +140,12 @@ export class FaithfulClient {
       }
       this.#accepted = false;
       this.#unsent = [];
+      this.#notify();
     }
   }
 
   async #converse(stream: ByteStream): Promise<void> {
+    if (this.#stopped) return stream.close();
     const { level = 4 } = this.#options, buffer = Buffer.alloc(65_536), packets: PacketLike[] = [];
     const reader = parser({ protocolVersion: level });
     reader.on("packet", (packet) => packets.push(packet as PacketLike));
@@ -134,6 +156,7 @@ export class FaithfulClient {
       for (let count; (count = await stream.read(buffer)) !== null;) {
         reader.parse(Buffer.from(buffer.subarray(0, count)));
         for (const packet of packets.splice(0)) this.#take(packet);
+        this.#notify();
       }
     } finally {
       stream.close();
@@ -167,6 +190,8 @@ export class FaithfulClient {
       case "suback":
       case "unsuback":
         return this.#settle(messageId);
+      case "pingresp":
+        this.#pings++;
     }
   }
 
@@ -175,7 +200,6 @@ export class FaithfulClient {
     if (!sessionPresent && this.accepted.length > 0) this.faults.push("The session was lost");
     this.#accepted = true;
     this.accepted.push(this.#attempts);
-    this.#notify();
     const again = [...this.#underWay.values()].map(({ packet }) =>
       packet.cmd === "publish" ? { ...packet, dup: true } : packet
     );
@@ -209,6 +233,7 @@ export class FaithfulClient {
     this.#unsent.push(packet);
     acknowledge(() => {
       if (stream === this.#stream) this.#send(this.#unsent.splice(0));
+      this.#notify();
     });
   }
 
