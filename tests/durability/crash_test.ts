@@ -4,9 +4,10 @@ import { assert, assertEquals } from "@std/assert";
 import { tcpStream } from "../../src/transport/tcp.ts";
 import type { ByteStream } from "../../src/transport/transport.ts";
 import { Random } from "../hostile/random.ts";
-import { denoRun, type Process } from "../support/process.ts";
+import type { Process } from "../support/process.ts";
 import { temporaryFolder } from "../support/stores.ts";
 import { Book } from "./book.ts";
+import { portOf, startCommand } from "./command.ts";
 import { FaithfulClient, type FaithfulOptions } from "./faithful_client.ts";
 
 /** How often each broker is killed; in CI a hundred times, both together. */
@@ -14,29 +15,21 @@ const KILLS = Deno.env.get("CI") ? 50 : 10;
 
 /** The command, which is killed and started again on the same file. */
 class MortalBroker implements AsyncDisposable {
-  readonly #args: readonly string[];
+  readonly #path: string;
+  readonly #options: readonly string[];
   #process: Process | undefined;
   #port = Promise.withResolvers<number>();
   #listening = false;
 
-  constructor(...args: readonly string[]) {
-    this.#args = args;
+  constructor(path: string, ...options: readonly string[]) {
+    this.#path = path;
+    this.#options = options;
   }
 
   /** Starts it. Clients that wait are let in when it listens. */
   start(): void {
-    const permissions = ["--allow-net", "--allow-read", "--allow-write"];
-    const process = this.#process = denoRun(
-      ...permissions,
-      "mod.ts",
-      "--port",
-      "0",
-      "--log-level",
-      "error",
-      ...this.#args,
-    );
-    process.output.take().then((line) => {
-      const port = Number(/mqtt:\/\/127\.0\.0\.1:(\d+):/.exec(line)?.[1]);
+    const process = this.#process = startCommand(this.#path, "--log-level", "error", ...this.#options);
+    portOf(process).then((port) => {
       if (process !== this.#process) return;
       this.#listening = true;
       this.#port.resolve(port);
@@ -238,7 +231,7 @@ for (const durability of ["full", "normal"]) {
     async fn() {
       using folder = temporaryFolder();
       const seed = Date.now() % 1_000_000, random = new Random(seed);
-      await using broker = new MortalBroker("--store", `${folder.path}/brook.db`, "--durability", durability);
+      await using broker = new MortalBroker(`${folder.path}/brook.db`, "--durability", durability);
       await using load = new Load(broker, random);
       broker.start();
       await load.start();
