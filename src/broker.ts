@@ -1,7 +1,7 @@
 // The whole system on one page. Connections are streams of packets; the broker merges what they publish, composes the user's
 // operators between `published` and `routed`, and hands what is routed, through an index by topic filter, to the sessions of its
 // clients and to the observers in its own process.
-import { timeOfDay } from "./clock.ts";
+import { timeOfDay, WallTime } from "./clock.ts";
 import { Decoder } from "./codec/decode.ts";
 import { PublishEncoder } from "./codec/encode.ts";
 import type { MessageProperties } from "./codec/properties.ts";
@@ -123,7 +123,7 @@ export class Broker implements AsyncDisposable {
     const deadlines = new Deadlines(clock, (work) => turn.run(work)), memory = new Memory(limits.memory);
     const { report } = this.#journal = new Journal(turn, () => timeOfDay(clock));
     const durability = this.#durability = store && new Durability({ store, clock, report });
-    const keeper = store && keeperOf(store, clock, durability!);
+    const wallTime = new WallTime(clock), keeper = store && keeperOf({ store, wallTime }, durability!);
     this.#retained = new RetainedMessages({ deadlines, memory, limits, keeper });
     this.#router = new Router(routing, report, (message) => this.#deliver(message));
     const sessions = new Sessions({
@@ -172,7 +172,9 @@ export class Broker implements AsyncDisposable {
     this.closed = this.#closed.promise;
     signal?.addEventListener("abort", this.#abort);
     turn.run(() => {
-      for (const message of store?.retained() ?? []) this.#retained.restore(restoredMessage(message, clock), turn.now);
+      for (const message of store?.retained() ?? []) {
+        this.#retained.restore(restoredMessage(message, wallTime), turn.now);
+      }
       sessions.load();
     });
     if (signal?.aborted) this.close();

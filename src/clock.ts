@@ -13,10 +13,12 @@ export interface Clock {
   schedule(callback: () => void, delay: number): () => void;
 }
 
-/** The clock of the machine: not its time of day, which is set back now and then. */
+/**
+ * The clock of the machine: not its time of day, which is set now and then, by years where a device without a clock of its own has
+ * just been started.
+ */
 export const systemClock: Clock = {
   now: () => performance.now(),
-  origin: performance.timeOrigin,
   schedule(callback, delay) {
     const timer = setTimeout(callback, delay);
     return () => clearTimeout(timer);
@@ -26,6 +28,37 @@ export const systemClock: Clock = {
 /** The time of day by a clock. */
 export function timeOfDay(clock: Clock): Date {
   return new Date(clock.origin === undefined ? Date.now() : clock.origin + clock.now());
+}
+
+/** What outlasts the process is told in wall time: that of the moment, for a clock that counts from somewhere. */
+export class WallTime {
+  readonly #clock: Clock;
+  #last = NaN;
+  #lastWall = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Milliseconds since 1970. */
+  now(): number {
+    return timeOfDay(this.#clock).getTime();
+  }
+
+  /** The same for a time of the clock; default: now. Messages that come together have one time. */
+  of(time: number = this.#clock.now()): number {
+    if (time !== this.#last) [this.#last, this.#lastWall] = [time, time + this.#offset];
+    return this.#lastWall;
+  }
+
+  /** The time of the clock for milliseconds since 1970. */
+  toClock(wall: number): number {
+    return wall - this.#offset;
+  }
+
+  get #offset(): number {
+    return this.now() - this.#clock.now();
+  }
 }
 
 /** Resolves after `delay` milliseconds of `clock`, or as soon as `sooner` settles: it never rejects. */

@@ -1,5 +1,5 @@
 // What a store keeps of one session, told change by change. Of a session that ends with its connection it keeps no more than the will.
-import { type Clock, timeOfDay } from "../clock.ts";
+import type { WallTime } from "../clock.ts";
 import type { SessionState, Store, SubscriptionTerms } from "../store/store.ts";
 import type { Will } from "./sessions.ts";
 import type { Delivery } from "./queue.ts";
@@ -7,12 +7,7 @@ import type { Delivery } from "./queue.ts";
 /** What the records of a broker share. */
 export interface RecordContext {
   readonly store: Store;
-  readonly clock: Clock;
-}
-
-/** Milliseconds of wall time for a time of the broker's clock. */
-export function toWallTime(clock: Clock, time: number): number {
-  return timeOfDay(clock).getTime() + time - clock.now();
+  readonly wallTime: WallTime;
 }
 
 /** The stored side of one session. */
@@ -35,7 +30,7 @@ export class SessionRecord {
 
   /** Saves the session itself; `connected` or since now not any more. */
   save(expiry: number, connected: boolean): void {
-    const disconnectedAt = connected ? undefined : timeOfDay(this.#context.clock).getTime();
+    const disconnectedAt = connected ? undefined : this.#context.wallTime.now();
     const state: SessionState = { clientId: this.#clientId, expiry, disconnectedAt };
     this.#store.saveSession(state);
   }
@@ -56,9 +51,8 @@ export class SessionRecord {
   /** Keeps a delivery, unless it is of QoS 0 or is kept already. */
   add(delivery: Delivery): void {
     if (!this.#state || delivery.terms.qos === 0 || delivery.sequence > 0) return;
-    const { clock } = this.#context, { message, terms } = delivery;
+    const { message, terms } = delivery, acceptedAt = this.#context.wallTime.of(message.acceptedAt);
     delivery.sequence = this.#next++;
-    const acceptedAt = toWallTime(clock, message.acceptedAt ?? clock.now());
     this.#state.addDelivery(this.#clientId, delivery.sequence, message, acceptedAt, terms);
   }
 
@@ -90,8 +84,8 @@ export class SessionRecord {
 
   /** @param due milliseconds from now until it is to be published; `undefined` while the client is connected */
   saveWill({ message, delay }: Will, due?: number): void {
-    const now = timeOfDay(this.#context.clock).getTime();
-    this.#store.saveWill(this.#clientId, message, { delay, dueAt: due === undefined ? undefined : now + due });
+    const dueAt = due === undefined ? undefined : this.#context.wallTime.now() + due;
+    this.#store.saveWill(this.#clientId, message, { delay, dueAt });
   }
 
   deleteWill(): void {

@@ -1,25 +1,25 @@
 // From what a store has kept to a session, when the broker starts. Nothing of a queue is read before its client is there.
-import { type Clock, timeOfDay } from "../clock.ts";
+import type { WallTime } from "../clock.ts";
 import type { Durability } from "../durability.ts";
 import { Message, type QoS } from "../message.ts";
 import { type OverloadPolicy, policyOf } from "../overload.ts";
 import type { RetainedKeeper } from "../topics/retained.ts";
 import { parseFilter } from "../topics/shared.ts";
-import type { Store, StoredDelivery, StoredSession, SubscriptionTerms } from "../store/store.ts";
+import type { StoredMessage, StoredSession, SubscriptionTerms } from "../store/store.ts";
 import { Backlog } from "./backlog.ts";
 import { Delivery } from "./queue.ts";
-import { SessionRecord, toWallTime } from "./record.ts";
+import { type RecordContext, SessionRecord } from "./record.ts";
 import { type FormerState, Session } from "./session.ts";
 import type { SessionContext } from "./sessions.ts";
 
 /** A session as it was when the broker was stopped, without a connection. */
-export function restoreSession(stored: StoredSession, context: SessionContext): Session {
-  const { clientId, expiry, nextSequence, subscriptions } = stored, store = context.store!;
-  const record = new SessionRecord(clientId, { store, clock: context.clock }, expiry === 0, nextSequence);
+export function restoreSession(stored: StoredSession, context: SessionContext, records: RecordContext): Session {
+  const { clientId, expiry, nextSequence, subscriptions } = stored;
+  const record = new SessionRecord(clientId, records, expiry === 0, nextSequence);
   const policies = new Map(
     [...subscriptions].map(([filter, terms]) => [filter, chosen(clientId, filter, terms, context)]),
   );
-  const session = new Session(clientId, expiry, context, record, formerState(stored, commonPolicy(policies), context));
+  const session = new Session(clientId, expiry, context, record, formerState(stored, commonPolicy(policies), records));
   for (const [filter, terms] of subscriptions) {
     session.subscriptions.restore(filter, { ...terms, overload: policies.get(filter)! });
   }
@@ -38,9 +38,9 @@ function commonPolicy(policies: ReadonlyMap<string, OverloadPolicy>): OverloadPo
   return others.length > 0 ? "drop-newest" : policy;
 }
 
-function formerState(stored: StoredSession, overload: OverloadPolicy, context: SessionContext): FormerState {
+function formerState(stored: StoredSession, overload: OverloadPolicy, records: RecordContext): FormerState {
   const { received, released, deliveries: { count, bytes, sent } } = stored;
-  const read = (after: number) => restored(stored.clientId, after, overload, context);
+  const read = (after: number) => restored(stored.clientId, after, overload, records);
   return {
     count,
     received,
@@ -71,10 +71,10 @@ function* restored(
   clientId: string,
   after: number,
   overload: OverloadPolicy,
-  { store, clock }: SessionContext,
+  { store, wallTime }: RecordContext,
 ): Generator<Delivery, void, undefined> {
-  for (const { sequence, packetId, terms, message } of store!.deliveries(clientId, after)) {
-    const delivery = new Delivery(restoredMessage(message, clock), { overload, ...terms });
+  for (const { sequence, packetId, terms, message } of store.deliveries(clientId, after)) {
+    const delivery = new Delivery(restoredMessage(message, wallTime), { overload, ...terms });
     delivery.sequence = sequence;
     delivery.packetId = packetId;
     yield delivery;
@@ -82,23 +82,21 @@ function* restored(
 }
 
 /** A message whose time of acceptance is one of the broker's clock. */
-export function restoredMessage({ acceptedAt, ...message }: StoredDelivery["message"], clock: Clock): Message {
-  const offset = timeOfDay(clock).getTime() - clock.now();
-  return new Message({ ...message, acceptedAt: acceptedAt === undefined ? undefined : acceptedAt - offset });
+export function restoredMessage({ acceptedAt, ...message }: StoredMessage, wallTime: WallTime): Message {
+  return new Message({ ...message, acceptedAt: acceptedAt && wallTime.toClock(acceptedAt) });
 }
 
 /**
  * Keeps retained messages in a store. While that can't be written to, those of QoS 0 go on: their publishers have been promised
  * nothing, and their subscribers need not wait.
  */
-export function keeperOf(store: Store, clock: Clock, durability: Durability): RetainedKeeper {
+export function keeperOf({ store, wallTime }: RecordContext, durability: Durability): RetainedKeeper {
   const change = (qos: QoS, change: () => void) => {
     if (qos === 0 && durability.failing) durability.aside(change);
     else change();
   };
   return {
-    retain: (message) =>
-      change(message.qos, () => store.retain(message, toWallTime(clock, message.acceptedAt ?? clock.now()))),
+    retain: (message) => change(message.qos, () => store.retain(message, wallTime.of(message.acceptedAt))),
     forget: (topic, qos) => change(qos, () => store.deleteRetained(topic)),
   };
 }

@@ -1,7 +1,7 @@
 // The sessions of a broker by client identifier: one session space, whichever version of MQTT a client speaks. Who owns a
 // session's connection is known here too, because a client identifier has one connection at most [MQTT-3.1.4-2]; and so is what is
 // due when a session goes on without one: its end, and its will.
-import { type Clock, timeOfDay } from "../clock.ts";
+import { type Clock, WallTime } from "../clock.ts";
 import type { Report } from "../events.ts";
 import type { Memory } from "../memory.ts";
 import { Message } from "../message.ts";
@@ -13,7 +13,7 @@ import type { SharedGroups } from "../topics/shared.ts";
 import type { TopicIndex } from "../topics/topic_index.ts";
 import type { Turn } from "../turn.ts";
 import type { QueueLimits } from "./queue.ts";
-import { SessionRecord } from "./record.ts";
+import { type RecordContext, SessionRecord } from "./record.ts";
 import { restoreSession } from "./restore.ts";
 import { Session } from "./session.ts";
 import type { Subscriber } from "./subscription.ts";
@@ -66,9 +66,11 @@ export class Sessions {
   readonly #sessions = new Map<string, Session>();
   readonly #waiting = new Map<Session, Waiting>();
   readonly #context: SessionContext;
+  readonly #records: RecordContext | undefined;
 
   constructor(context: SessionContext) {
-    this.#context = context;
+    const { store, clock } = this.#context = context;
+    this.#records = store && { store, wallTime: new WallTime(clock) };
   }
 
   /** The session of a client, if there is one. */
@@ -88,11 +90,11 @@ export class Sessions {
 
   /** Takes up what a store has kept: each session waits for its client from now on, or has come to its end meanwhile. */
   load(): void {
-    const { store, clock } = this.#context;
-    if (!store) return;
-    const now = timeOfDay(clock).getTime();
-    for (const stored of [...store.sessions()]) {
-      const session = restoreSession(stored, this.#context), { will, disconnectedAt = now } = stored;
+    const records = this.#records;
+    if (!records) return;
+    const now = records.wallTime.now();
+    for (const stored of [...records.store.sessions()]) {
+      const session = restoreSession(stored, this.#context, records), { will, disconnectedAt = now } = stored;
       this.#sessions.set(stored.clientId, session);
       const left = session.expiry - (now - disconnectedAt) / 1000;
       const willIn = will && ((will.dueAt ?? now + will.delay * 1000) - now) / 1000;
@@ -131,8 +133,8 @@ export class Sessions {
   }
 
   #create(clientId: string, expiry: number, hasWill: boolean): Session {
-    const { store, clock } = this.#context, kept = store && (expiry > 0 || hasWill);
-    const record = kept ? new SessionRecord(clientId, { store, clock }, expiry === 0) : undefined;
+    const kept = expiry > 0 || hasWill ? this.#records : undefined;
+    const record = kept && new SessionRecord(clientId, kept, expiry === 0);
     const session = new Session(clientId, expiry, this.#context, record);
     this.#sessions.set(clientId, session);
     return session;

@@ -1,6 +1,8 @@
 // Sessions, wills and what expires, over restarts: what a store keeps ends when it has to, whether the broker runs or not.
-import { assertEquals } from "@std/assert";
-import type { PacketLike } from "../support/client.ts";
+import { assert, assertEquals } from "@std/assert";
+import { createBroker } from "../../mod.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import { connected, type PacketLike } from "../support/client.ts";
 import { settle } from "../support/clock.ts";
 import { Machine } from "./restarts.ts";
 
@@ -338,4 +340,22 @@ Deno.test("A session is resumed with its order: what was sent, then what waited,
   await machine.pass(1);
   await machine.restart();
   await (await machine.client("c")).expectNothing();
+});
+
+Deno.test("A device that learns the time of day after its start writes down the right one", async () => {
+  const wallClock = Date.now, store = new MemoryStore(), year = 365 * 86_400_000;
+  await using broker = createBroker({ store });
+  try {
+    Date.now = () => wallClock() + year;
+    const client = await connected(broker, "c", { clean: false });
+    await client.subscribe("t", 1);
+    await client.disconnect();
+    await broker.publish("t", "x", { qos: 1, retain: true });
+    const [session] = store.sessions(), [delivery] = store.deliveries("c"), [retained] = store.retained();
+    for (const time of [session!.disconnectedAt, delivery!.message.acceptedAt, retained!.acceptedAt]) {
+      assert(Math.abs(time! - Date.now()) < year / 2);
+    }
+  } finally {
+    Date.now = wallClock;
+  }
 });
