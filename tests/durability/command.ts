@@ -6,7 +6,7 @@ import { temporaryFolder } from "../support/stores.ts";
 const permissions = ["--allow-net", "--allow-read", "--allow-write"] as const;
 
 function argsOf(path: string, options: readonly string[]): string[] {
-  return [...permissions, "mod.ts", "--port", "0", "--store", path, ...options];
+  return [...permissions, "mod.ts", "--port", "0", "--no-http", "--store", path, ...options];
 }
 
 /** Starts it on a free port. */
@@ -16,7 +16,7 @@ export function startCommand(path: string, ...options: readonly string[]): Proce
 
 /** Resolves to its port as soon as it listens. */
 export async function portOf(command: Process): Promise<number> {
-  const line = await command.output.take(), [, port] = /mqtt:\/\/127\.0\.0\.1:(\d+):/.exec(line) ?? [];
+  const line = await command.output.take(), [, port] = /mqtt:\/\/127\.0\.0\.1:(\d+)/.exec(line) ?? [];
   assert(port, `The first line is ${JSON.stringify(line)}`);
   return Number(port);
 }

@@ -33,7 +33,9 @@ class MortalBroker implements AsyncDisposable {
       if (process !== this.#process) return;
       this.#listening = true;
       this.#port.resolve(port);
-    }, () => {}); // it was killed before
+    }, (error) => {
+      if (process === this.#process) this.#port.reject(error); // unless it was killed before
+    });
   }
 
   /** Resolves when it listens. */
