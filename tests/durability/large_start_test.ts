@@ -4,6 +4,7 @@ import { openStore } from "../../src/store/sqlite.ts";
 import { TestClient } from "../support/client.ts";
 import { Process, root } from "../support/process.ts";
 import { atLeastOnce, messageOf, plain, temporaryFolder } from "../support/stores.ts";
+import { portOf } from "./command.ts";
 
 const SESSIONS = 100, QUEUED = 10_000, RETAINED = 100_000, PAYLOAD = 200;
 
@@ -31,7 +32,18 @@ function fill(path: string): void {
 /** Starts the command; its first line of output is its process identifier. */
 function start(path: string): Process {
   const permissions = ["--allow-net", "--allow-read", "--allow-write"];
-  const command = [Deno.execPath(), "run", "--no-prompt", ...permissions, "mod.ts", "--port", "0", "--store", path];
+  const command = [
+    Deno.execPath(),
+    "run",
+    "--no-prompt",
+    ...permissions,
+    "mod.ts",
+    "--port",
+    "0",
+    "--no-http",
+    "--store",
+    path,
+  ];
   const env = { NO_COLOR: "1" };
   return new Process("sh", { args: ["-c", 'echo $$; exec "$@"', "sh", ...command], cwd: root, env });
 }
@@ -53,13 +65,13 @@ Deno.test({
     const began = performance.now();
     await using command = start(path);
     const pid = await command.output.take();
-    const [, port] = /127\.0\.0\.1:(\d+):/.exec(await command.output.take())!;
+    const port = await portOf(command);
     const took = performance.now() - began, peak = peakOf(pid);
     console.log(`started in ${Math.round(took)} ms, with ${Math.round(peak)} MiB`);
     assertLess(took, LONGEST);
     assertLess(peak, MOST);
 
-    await using client = await TestClient.tcp(Number(port));
+    await using client = await TestClient.tcp(port);
     const { sessionPresent } = await client.connect({ clientId: "client-7", clean: false });
     assert(sessionPresent);
     for (let i = 1; i <= 1000; i++) {
@@ -67,7 +79,7 @@ Deno.test({
       assert(payload[0] === i % 256);
       await client.send({ cmd: "puback", messageId });
     }
-    await using other = await TestClient.tcp(Number(port));
+    await using other = await TestClient.tcp(port);
     await other.connect({ clientId: "other" });
     await other.subscribe("r/7/+", 0);
     for (let i = 0; i < Math.floor(RETAINED / 300); i++) await other.expect({ cmd: "publish", retain: true });
