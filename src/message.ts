@@ -43,6 +43,18 @@ export interface Lent {
 /** The longest payload that a PUBLISH can carry, whatever its topic, in bytes; properties may take as much away from it again. */
 const LONGEST_PAYLOAD = 268_000_000;
 
+/** How large the slabs are that small payloads share, and how large those may be, in bytes. */
+const SLAB = 2048, SMALL = 256;
+
+let slab = new Uint8Array(), used = 0;
+
+/** Room for a payload. A slab is never used twice: it goes with the last payload in it. */
+function sharedBytes(size: number): Uint8Array {
+  if (size > SMALL) return new Uint8Array(size);
+  if (used + size > slab.length) [slab, used] = [new Uint8Array(SLAB), 0];
+  return slab.subarray(used, used += size);
+}
+
 const encoder = new TextEncoder(), decoder = new TextDecoder();
 
 /**
@@ -86,9 +98,9 @@ function jsonText(value: unknown): string {
 export class Message<Captured extends string[] = string[]> implements MessageFields {
   /** The topic name. */
   readonly topic: string;
-  /** The quality of service that it was published with. */
-  /** The payload's bytes; not to be written to. */
+  /** The payload's bytes; not to be written to. In routing operators its buffer may be shared with other messages. */
   readonly payload: Uint8Array;
+  /** The quality of service that it was published with. */
   readonly qos: QoS;
   /** Whether it is to be retained for future subscribers. */
   readonly retain: boolean;
@@ -160,8 +172,8 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
    * @internal
    */
   copyTo(target: Uint8Array, at: number): void {
-    if (this.#lent) copyBytes(this.#lent.bytes, this.#lent.start, this.#lent.end, target, at);
-    else target.set(this.payload, at);
+    const { bytes, start, end } = this.#lent ?? { bytes: this.payload, start: 0, end: this.payload.length };
+    copyBytes(bytes, start, end, target, at);
   }
 
   /**
@@ -180,18 +192,31 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
   }
 
   /**
-   * Makes the payload this message's own, in memory that it shares with nobody. The broker's own: what an observer gets may be
-   * kept.
+   * Copies a payload that was lent for the turn to where it can be seen, and be kept for a while. Small ones share a slab: memory of
+   * its own for each would take longer than all else that is done for a message.
    *
    * @internal
    */
   keep(): this {
-    if (this.#lent) {
-      const own = new Uint8Array(this.size);
-      this.copyTo(own, 0);
-      (this as { payload: Uint8Array }).payload = own;
-      this.#lent = undefined;
-    }
+    return this.#lent ? this.#have(sharedBytes(this.size)) : this;
+  }
+
+  /**
+   * Copies a payload to memory that it shares with nobody: for those who keep few messages of many, and whoever may do what he
+   * likes with it.
+   *
+   * @internal
+   */
+  own(): this {
+    return this.#lent || this.payload.length !== this.payload.buffer.byteLength
+      ? this.#have(new Uint8Array(this.size))
+      : this;
+  }
+
+  #have(payload: Uint8Array): this {
+    this.copyTo(payload, 0);
+    (this as { payload: Uint8Array }).payload = payload;
+    this.#lent = undefined;
     return this;
   }
 

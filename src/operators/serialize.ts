@@ -1,7 +1,7 @@
 // RxJS calls observers synchronously. An observer that emits into the stream that it observes would overtake the value that is
 // still on its way to the other observers: one of them would see the second value first. `serialize` cures that (RxJava has the
 // same operator): a value that arrives while another is being handed on waits for its turn.
-import type { MonoTypeOperatorFunction } from "../rx.ts";
+import { type MonoTypeOperatorFunction, Subscriber } from "../rx.ts";
 import { operate } from "./operate.ts";
 
 /**
@@ -21,30 +21,33 @@ import { operate } from "./operate.ts";
  * ```
  */
 export function serialize<T>(): MonoTypeOperatorFunction<T> {
-  return operate((source, subscriber) => {
-    const waiting: T[] = [];
-    let busy = false, completed = false;
-    return source.subscribe({
-      next(value) {
-        if (busy) {
-          waiting.push(value);
-          return;
-        }
-        busy = true;
-        try {
-          subscriber.next(value);
-          for (let i = 0; i < waiting.length; i++) subscriber.next(waiting[i]!);
-        } finally {
-          waiting.length = 0;
-          busy = false;
-        }
-        if (completed) subscriber.complete();
-      },
-      error: (error) => subscriber.error(error),
-      complete() {
-        completed = true;
-        if (!busy) subscriber.complete();
-      },
-    });
-  });
+  return operate((source, subscriber) => source.subscribe(new Serializer(subscriber)));
+}
+
+class Serializer<T> extends Subscriber<T> {
+  readonly #waiting: T[] = [];
+  #busy = false;
+  #completed = false;
+
+  protected override _next(value: T): void {
+    if (this.#busy) {
+      this.#waiting.push(value);
+      return;
+    }
+    const waiting = this.#waiting, { destination } = this;
+    this.#busy = true;
+    try {
+      destination.next(value);
+      for (let i = 0; i < waiting.length; i++) destination.next(waiting[i]!);
+    } finally {
+      waiting.length = 0;
+      this.#busy = false;
+    }
+    if (this.#completed) super._complete();
+  }
+
+  protected override _complete(): void {
+    this.#completed = true;
+    if (!this.#busy) super._complete();
+  }
 }

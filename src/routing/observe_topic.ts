@@ -37,7 +37,7 @@ export function observeTopic<Filter extends string>(
       readiness: 2,
       next(message) {
         if (noLocal && message.client === undefined) return;
-        observer.next(new Message<Captures<Filter>>(message.keep(), filter));
+        observer.next(new Message<Captures<Filter>>(message.own(), filter));
       },
     };
     observer.add(places.end.subscribe({ complete: () => observer.complete() }));

@@ -2,6 +2,7 @@
 // Invariant: messages are published and routed one at a time, in order, also those that are published from within (serialize).
 import type { Report } from "../events.ts";
 import type { Message } from "../message.ts";
+import { Listener } from "../operators/listener.ts";
 import { serialize } from "../operators/serialize.ts";
 import { Source } from "../operators/source.ts";
 import type { RoutingOperator } from "../options.ts";
@@ -29,16 +30,18 @@ export class Router {
     this.#report = report;
     for (const operator of operators) this.use(operator);
 
-    this.#outgoing.pipe(serialize()).subscribe((message) => {
+    const routed = new Listener<Message>((message) => {
       deliver(message);
       if (this.routed.observed) message.keep(); // also for those who have come meanwhile
       this.routed.next(message);
     });
-    this.incoming.pipe(serialize()).subscribe((message) => {
+    const published = new Listener<Message>((message) => {
       if (this.#first || this.published.observed || this.routed.observed) message.keep(); // for whoever may hold it
       this.published.next(message); // those who observe both streams see a message here first
       this.#enter(this.#first, message);
     });
+    this.#outgoing.pipe(serialize()).subscribe(routed);
+    this.incoming.pipe(serialize()).subscribe(published);
   }
 
   /** Adds a stage behind the others; the result removes it. */

@@ -4,6 +4,7 @@
 import { type Message, messageFault } from "../message.ts";
 import type { RoutingOperator } from "../options.ts";
 import { GuardedObservable } from "../operators/guarded.ts";
+import { Listener } from "../operators/listener.ts";
 import { Source } from "../operators/source.ts";
 import type { Subscription } from "../rx.ts";
 
@@ -65,14 +66,12 @@ export class Stage {
       (subscriber) => input.subscribe(subscriber),
     );
     let starting = true;
-    this.#output = operator(guarded).subscribe({
-      next: (message) => this.#emit(message),
-      error: (error) => {
-        this.#fail(error);
-        if (!starting && !this.removed) this.#restart(); // one that fails at once would fail for ever
-      },
+    const output = this.#output = new Listener<Message>((message) => this.#emit(message), (error) => {
+      this.#fail(error);
+      if (!starting && !this.removed) this.#restart(); // one that fails at once would fail for ever
     });
-    running.add(this.#output);
+    operator(guarded).subscribe(output);
+    running.add(output);
     starting = false;
   }
 

@@ -180,7 +180,7 @@ export class Session {
   deliver(message: Message, terms: Terms): void {
     if (!this.#waiting && this.#canSend(terms.qos, message.size)) this.#send(message, terms);
     else if (!this.#link && terms.qos === 0) this.#drop(message, "client-offline");
-    else this.#wait(new Delivery(message.keep(), terms));
+    else this.#wait(new Delivery(message.own(), terms));
   }
 
   #room(): DeliveryQueue {
