@@ -56,12 +56,12 @@ export class LoadClient {
     this.#read().catch((error) => this.#fail(error));
   }
 
-  /** Connects, and resolves when the CONNACK has come. */
-  static async connect({ hostname, port, version }: Address, clientId: string): Promise<LoadClient> {
+  /** Connects, with a clean session or one that outlives the connection, and resolves when the CONNACK has come. */
+  static async connect({ hostname, port, version }: Address, clientId: string, clean = true): Promise<LoadClient> {
     const conn = await Deno.connect({ hostname, port });
     conn.setNoDelay(true);
     const client = new LoadClient(conn, version);
-    client.#out.connect(clientId);
+    client.#out.connect(clientId, clean);
     return await client.#ask();
   }
 

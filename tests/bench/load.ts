@@ -18,6 +18,7 @@ const HELP = `Usage: deno run --allow-net tests/bench/load.ts [URL] [options]
   --seconds S          how long to send (default 5)
   --count N            how much to send at most (default 10,000,000 messages, or 20,000 connections)
   --window N           messages on their way to one subscriber (default 100)
+  --persistent         the subscribers' sessions outlive their connections: what is on its way to them has to be kept
   --version 4|5        MQTT 3.1.1 or 5.0 (default 4)
   --json               print the figures as JSON; the table goes to standard error`;
 
@@ -37,7 +38,7 @@ class UsageError extends Error {}
 
 function settingsOf(args: readonly string[]): { settings: Settings; json: boolean } | undefined {
   const flags = parseArgs([...args], {
-    boolean: ["json", "help"],
+    boolean: ["json", "help", "persistent"],
     string: ["scenario", "clients", "qos", "size", "seconds", "count", "window", "version"],
     unknown: (arg) => {
       if (arg.startsWith("-")) throw new UsageError(`Unknown argument "${arg}": --help lists what there is`);
@@ -61,6 +62,7 @@ function settingsOf(args: readonly string[]): { settings: Settings; json: boolea
     count: number("count", scenario === "connect" ? 20_000 : 10_000_000),
     window: number("window", 100),
     version: number("version", 4) as Settings["version"],
+    persistent: flags.persistent,
   };
   return { settings, json: flags.json };
 }

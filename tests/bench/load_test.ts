@@ -1,6 +1,6 @@
 // The load test, tested against brokers that do as they should, and against some that do not.
 import { assert, assertEquals, assertGreater, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { createBroker, type Message, type RoutingOperator, rx } from "../../mod.ts";
+import { createBroker, MemoryStore, type Message, type RoutingOperator, rx } from "../../mod.ts";
 import { denoRun } from "../support/process.ts";
 import { type Figures, figuresOf, progress, table } from "./report.ts";
 import { run, scenarios, type Settings } from "./scenarios.ts";
@@ -8,7 +8,7 @@ import { Histogram, Tally } from "./tally.ts";
 
 const small: Omit<Settings, "port"> = {
   ...{ hostname: "127.0.0.1", version: 4, scenario: "pairs", clients: 3, qos: 0, size: 64, seconds: 10, count: 100 },
-  window: 20,
+  ...{ window: 20, persistent: false },
 };
 
 /** Runs a load test that ends by its count, against a broker with one routing operator. */
@@ -47,6 +47,18 @@ Deno.test("Load: payloads from 16 bytes to more than one read brings are whole",
 
 Deno.test("Load: one message on its way at a time is enough", async () => {
   assertEquals(outcome(await load({ scenario: "fanin", window: 1, qos: 2 })), { received: 100, ...faultless });
+});
+
+Deno.test("Load: the sessions of persistent subscribers are kept while it runs, and ended after it", async () => {
+  const store = new MemoryStore(), kept = new Set<string>();
+  await using broker = createBroker({
+    store,
+    routing: [rx.tap(() => [...store.sessions()].forEach(({ clientId }) => kept.add(clientId)))],
+  });
+  const settings = { ...small, port: broker.listen({ port: 0 }).port, qos: 1, persistent: true } as const;
+  const tally = new Tally();
+  await run(settings, tally);
+  assertEquals([tally.received, tally.faults, kept.size, [...store.sessions()]], [100, 0, 3, []]);
 });
 
 Deno.test("Load: what is not bounded by its count ends by its time", async () => {

@@ -23,6 +23,8 @@ export interface Settings extends Address {
   readonly count: number;
   /** Messages on their way to one subscriber at a time. */
   readonly window: number;
+  /** Whether the sessions of the subscribers outlive their connections. */
+  readonly persistent: boolean;
 }
 
 /** What every payload begins with: the publisher, the number, the time. */
@@ -69,6 +71,8 @@ class Traffic {
   readonly #clients: LoadClient[] = [];
   readonly #publishers: Publisher[] = [];
   readonly #subscribers: Subscriber[] = [];
+  /** The client identifiers of sessions that stay. */
+  readonly #lasting: string[] = [];
 
   constructor(settings: Settings, tally: Tally) {
     this.#settings = settings;
@@ -82,6 +86,7 @@ class Traffic {
       return await Promise.race([timed(this.#publish()), ...failed]);
     } finally {
       await Promise.all(this.#clients.map((client) => client.close()));
+      for (const id of this.#lasting) await (await LoadClient.connect(this.#settings, id)).close(); // a clean session ends it
     }
   }
 
@@ -95,15 +100,16 @@ class Traffic {
     }
     for (let i = 0; i < subscribers; i++) {
       const heard = scenario === "pairs" ? [this.#publishers[i]!] : this.#publishers;
-      const client = await this.#connect(`${prefix}-s${i}`);
+      const client = await this.#connect(`${prefix}-s${i}`, !this.#settings.persistent);
       this.#subscribers.push(new Subscriber(client, heard, this.#tally, size));
       await client.subscribe(scenario === "fanin" ? `${prefix}/+` : `${prefix}/${scenario === "pairs" ? i : 0}`, qos);
     }
   }
 
-  async #connect(id: string): Promise<LoadClient> {
-    const client = await LoadClient.connect(this.#settings, id.slice("load/".length));
+  async #connect(name: string, clean = true): Promise<LoadClient> {
+    const id = name.slice("load/".length), client = await LoadClient.connect(this.#settings, id, clean);
     this.#clients.push(client);
+    if (!clean) this.#lasting.push(id);
     return client;
   }
 
