@@ -62,6 +62,8 @@ export class SessionRecord {
 
   // Since the last checkpoint.
   added: AddedDelivery[] = [];
+  /** How many of those that are committed are over. */
+  #over = 0;
   /** Deliveries in chunks that are over. */
   ended: number[] = [];
   /** Whether the row of `flow` is out of date. */
@@ -121,6 +123,7 @@ export class SessionRecord {
     this.underWay.delete(sequence);
     if (sequence <= this.committed) this.endedNow.push(sequence);
     if (sequence <= this.stored) this.ended.push(sequence);
+    else if (sequence <= this.committed) this.#over++;
     this.flowed = true;
   }
 
@@ -129,14 +132,17 @@ export class SessionRecord {
     this.exchangedNow = this.flowed = true;
   }
 
-  /** Forgets what was added since the last commit and is over already. */
+  /** Forgets what is over: of what was added since the last commit always, and of all where that is half of it. */
   dropOver(): void {
-    const { added } = this;
-    let end = this.fresh;
+    const { added, fresh } = this, all = this.#over * 2 > fresh;
+    let end = all ? 0 : fresh;
     for (let i = end; i < added.length; i++) {
+      if (i === fresh) this.fresh = end;
       if (this.packetId(added[i]!.sequence) !== undefined) added[end++] = added[i]!;
     }
+    if (fresh === added.length) this.fresh = end;
     added.length = end;
+    if (all) this.#over = 0;
   }
 
   /**
@@ -171,7 +177,7 @@ export class SessionRecord {
     this.shares = this.oldest <= this.last && (this.shares || this.added.some(({ body }) => body.id > 0));
     this.flows = this.flowed ? this.lasting : this.flows;
     this.stored = this.last;
-    this.fresh = 0;
+    this.fresh = this.#over = 0;
     if (this.added.length > 0) this.added = [];
     if (this.ended.length > 0) this.ended = [];
     this.flowed = false;
