@@ -10,8 +10,8 @@ import { Book } from "./book.ts";
 import { portOf, startCommand } from "./command.ts";
 import { FaithfulClient, type FaithfulOptions } from "./faithful_client.ts";
 
-/** How often each broker is killed; in CI a hundred times, both together. */
-const KILLS = Deno.env.get("CI") ? 50 : 10;
+/** How often each broker is killed; in CI a hundred times. */
+const KILLS = Deno.env.get("CI") ? 100 : 10;
 
 /** The command, which is killed and started again on the same file. */
 class MortalBroker implements AsyncDisposable {
