@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { openStore } from "../../src/store/sqlite.ts";
 import { TestClient } from "../support/client.ts";
-import { denoRun, has, Process, root } from "../support/process.ts";
+import { canBeHumble, denoRun, humbleRun, type Process } from "../support/process.ts";
 import { deliveriesOf, sessionOf, temporaryFolder } from "../support/stores.ts";
 import { canLimit, canMount, limitedDisk, mountedDisk, portOf, type SmallDisk, startCommand } from "./command.ts";
 
@@ -81,29 +81,16 @@ Deno.test("--store with a file that another process has: exit status 1, and one 
   await client.publish("t", "x", { qos: 1, retain: true });
 });
 
-/** Root writes where it likes, unless that is taken from it. */
-const humbly = Deno.uid() === 0 ? ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-all"] : ["env"];
-
 Deno.test({
   name: "--store with a file that may not be written to: exit status 1, and one line",
-  ignore: !has(humbly[0]!, ...humbly.slice(1), "true"),
+  ignore: !canBeHumble,
   async fn() {
     using folder = temporaryFolder();
     const path = `${folder.path}/brook.db`;
     openStore(path).close();
     Deno.chmodSync(path, 0o444);
     const permissions = ["--allow-net", "--allow-read", "--allow-write"];
-    const [program, ...args] = [
-      ...humbly,
-      Deno.execPath(),
-      "run",
-      "--no-prompt",
-      ...permissions,
-      "mod.ts",
-      "--store",
-      path,
-    ];
-    await using command = new Process(program!, { args, cwd: root });
+    await using command = humbleRun(...permissions, "mod.ts", "--store", path);
     const errors = [`brook: Store "${path}" is read-only: it has to be written to`];
     assertEquals(await command.outcome(), { code: 1, output: [], errors });
   },

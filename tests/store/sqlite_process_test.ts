@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { openStore } from "../../src/store/sqlite.ts";
 import { type Store, StoreError } from "../../src/store/store.ts";
-import { denoRun, has, Process, root } from "../support/process.ts";
+import { canBeHumble, denoRun, has, humbleRun } from "../support/process.ts";
 import { add, deliveriesOf, messageOf, saveSessions, temporaryFolder } from "../support/stores.ts";
 
 const program = "tests/store/open_program.ts", permissions = ["--allow-read", "--allow-write"] as const;
@@ -30,19 +30,15 @@ Deno.test("A store needs the permission to write its file, and says so as Deno d
   assert((await refused.output.take()).startsWith("NotCapable: Requires write access to"));
 });
 
-/** Root writes where it likes, unless that is taken from it. */
-const humbly = Deno.uid() === 0 ? ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-all"] : ["env"];
-
 Deno.test({
   name: "A file that can't be written to is not opened",
-  ignore: !has(humbly[0]!, ...humbly.slice(1), "true"),
+  ignore: !canBeHumble,
   async fn() {
     using folder = temporaryFolder();
     const path = `${folder.path}/brook.db`;
     openStore(path).close();
     Deno.chmodSync(path, 0o444);
-    const [command, ...args] = [...humbly, Deno.execPath(), "run", "--no-prompt", ...permissions, program, path];
-    await using refused = new Process(command!, { args, cwd: root });
+    await using refused = humbleRun(...permissions, program, path);
     assertEquals(await refused.output.take(), `read-only: Store "${path}" is read-only: it has to be written to`);
   },
 });

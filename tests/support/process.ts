@@ -128,6 +128,18 @@ export function denoRun(...args: readonly string[]): Process {
   return new Process(Deno.execPath(), { args: ["run", "--no-prompt", ...args], cwd: root, env: { NO_COLOR: "1" } });
 }
 
+/** Root writes where it likes, unless that is taken from it. */
+const humbly = Deno.uid() === 0 ? ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-all"] : ["env"];
+
+/** Whether `humbleRun` is possible here. */
+export const canBeHumble: boolean = has(humbly[0]!, ...humbly.slice(1), "true");
+
+/** As `denoRun`, without the right to write to files that are read-only. */
+export function humbleRun(...args: readonly string[]): Process {
+  const [command, ...options] = [...humbly, Deno.execPath(), "run", "--no-prompt", ...args];
+  return new Process(command!, { args: options, cwd: root });
+}
+
 /** The broker as a process of its own, started as README.md says. */
 export class BrokerProcess implements AsyncDisposable {
   readonly port: number;
