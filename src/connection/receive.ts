@@ -6,7 +6,7 @@ import { MqttError } from "../errors.ts";
 import { Message } from "../message.ts";
 import type { Observer } from "../rx.ts";
 import type { Session } from "../session/session.ts";
-import { topicSizeFault } from "../topics/filter.ts";
+import { isSysTopic, topicSizeFault } from "../topics/filter.ts";
 import type { Connection } from "./connection.ts";
 import { decide } from "./decide.ts";
 
@@ -73,6 +73,7 @@ function requireQuota({ dialect, context, underWay }: Connection): void {
 export function faultOf({ context: { options, retained } }: Connection, message: Message): Refusal | undefined {
   const { limits, validatePayloadFormat } = options, fault = topicSizeFault(message.topic, limits);
   if (fault) return { reason: "topic-name-invalid", message: `Topic name ${fault}` };
+  if (isSysTopic(message.topic)) return { reason: "not-authorized", message: "Only the broker publishes below $SYS" };
   if (message.retain && message.size > 0 && !retained.hasRoom(message)) {
     return { reason: "quota-exceeded", message: "The broker can't retain more messages" };
   }
