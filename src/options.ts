@@ -17,7 +17,7 @@ export type RoutingOperator = OperatorFunction<Message, Message>;
 export interface Limits {
   /** Connections at a time. Default 100,000; from 1. */
   readonly connections?: number;
-  /** Connections at a time from one address. Default: no limit; from 1. */
+  /** Connections at a time from one address: an IPv4 address, or the first 64 bits of an IPv6 address. Default: no limit; from 1. */
   readonly connectionsPerAddress?: number;
   /** Milliseconds from the connection to its CONNECT. Default 10,000; from 1. */
   readonly connectTimeout?: number;
