@@ -6,7 +6,8 @@ import type { Memory } from "../memory.ts";
 import type { ResolvedLimits } from "../options.ts";
 import type { Session } from "../session/session.ts";
 import type { Connection } from "./connection.ts";
-import { placeOf } from "./place.ts";
+import { placeOf } from "../place.ts";
+import { Rates } from "./rates.ts";
 
 /** How many more than the limit may be there to be told that there are too many. */
 const TOLD = 1000;
@@ -20,6 +21,8 @@ interface Count {
 /** The connections at present, and how many there may be. */
 export class Admission {
   readonly connections: Set<Connection> = new Set();
+  /** How fast those publish that come and go. */
+  readonly rates: Rates = new Rates();
   readonly #limits: ResolvedLimits;
   readonly #memory: Memory;
   #admitted = 0;

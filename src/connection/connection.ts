@@ -25,7 +25,7 @@ import type { Link, Session } from "../session/session.ts";
 import type { Holder, Sessions, Will } from "../session/sessions.ts";
 import type { ByteStream, ClientCertificate } from "../transport/transport.ts";
 import type { RetainedMessages } from "../topics/retained.ts";
-import { TokenBucket } from "../token_bucket.ts";
+import type { TokenBucket } from "../token_bucket.ts";
 import type { Traffic } from "../traffic.ts";
 import type { Admission } from "./admission.ts";
 import type { Deadline, Deadlines } from "../deadlines.ts";
@@ -154,8 +154,13 @@ export class Connection implements Link, Holder, OutboxOwner {
    */
   requireRate(): void {
     const { options: { limits: { publishRate } }, turn } = this.context;
-    if (publishRate === Infinity || (this.#rate ??= new TokenBucket(publishRate, turn.now)).take(turn.now)) return;
+    if (publishRate === Infinity || (this.#rate ??= this.#takeRate(publishRate)).take(turn.now)) return;
     throw new MqttError("message-rate-too-high", `Client publishes more than ${publishRate} messages in a second`);
+  }
+
+  #takeRate(publishRate: number): TokenBucket {
+    const { admission, turn } = this.context;
+    return admission.rates.take(this.client!.id, publishRate, turn.now, this.context);
   }
 
   /** Address and port of the other side. */
@@ -308,12 +313,13 @@ export class Connection implements Link, Holder, OutboxOwner {
    */
   close(reason: DisconnectReason, detail: string, linger: number = LINGER, said: string = detail): void {
     if (this.#ended) return;
-    const { report, sessions, admission } = this.context, { client, remote } = this;
+    const { report, sessions, admission, turn } = this.context, { client, remote } = this;
     if (client && reason !== "connection-lost" && reason !== "disconnect") {
       this.#say(() => this.dialect.disconnect(reason, said));
     }
     this.#ended = true;
     admission.dismiss(this);
+    if (client && this.#rate) admission.rates.keep(client.id, this.#rate, turn.now, this.context);
     this.#aliases?.clear();
     this.#deadline?.cancel();
     this.#receiver.stop();

@@ -151,6 +151,32 @@ for (const { name, level, code, refused, topic } of versions) {
   });
 }
 
+for (const clean of [true, false]) {
+  const session = clean ? "a new session" : "its session";
+  Deno.test(`publishRate: who comes again, to ${session}, has what it had left, and what has come meanwhile`, async () => {
+    const clock = new VirtualClock(), seen: string[] = [];
+    await using broker = createBroker({ limits: { publishRate: 4 }, clock });
+    broker.topic("#").subscribe((message) => seen.push(message.text()));
+    const come = () => connected(broker, "c", { clean });
+    const first = await come();
+    for (const payload of ["1", "2", "3"]) await first.publish("t", payload);
+    await using second = await come(); // takes over
+    for (const payload of ["4", "too many"]) await second.send(publication("t", payload));
+    await second.expectClosed();
+    await clock.advance(500);
+    await using third = await come();
+    for (const payload of ["5", "6", "too many"]) await third.send(publication("t", payload));
+    await third.expectClosed();
+    await using other = await connected(broker, "other");
+    for (const payload of ["7", "8", "9", "10"]) await other.publish("t", payload);
+    await clock.advance(1500);
+    await using last = await come();
+    for (const payload of ["11", "12", "13", "14", "too many"]) await last.send(publication("t", payload));
+    await last.expectClosed();
+    assertEquals(seen, upTo(14).map(String));
+  });
+}
+
 /** A session of a client that is away, subscribed to everything at QoS 1. */
 async function sleeper(broker: Broker): Promise<void> {
   const client = await connected(broker, "sleeper", { clean: false });

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { placeOf } from "../../src/connection/place.ts";
+import { placeOf } from "../src/place.ts";
 
 const places: readonly (readonly [place: string, ...remotes: readonly string[]])[] = [
   ["192.0.2.1", "192.0.2.1:1883", "192.0.2.1:1", "192.0.2.1", "[::ffff:192.0.2.1]:5", "[::FFFF:C000:201]:5"],
