@@ -1,12 +1,12 @@
-// Who may come at all: the connections of a broker, counted in all and by address (place.ts). One too many is told so when it has said who it
-// is (a CONNACK answers a CONNECT); but where those that have not said it pile up, it is closed without a word. Only who has been let in
-// takes a place that others could have: strangers, and those that were refused, do not.
+// Who may come at all: the connections of a broker, counted in all and by address (place.ts). One too many is told so when it has
+// said who it is (a CONNACK answers a CONNECT); but where those that have not said it pile up, it is closed without a word. Only who
+// has been let in takes a place that others could have: strangers, and those that were refused, do not.
 import { MqttError } from "../errors.ts";
 import type { Memory } from "../memory.ts";
 import type { ResolvedLimits } from "../options.ts";
+import { placeOf } from "../place.ts";
 import type { Session } from "../session/session.ts";
 import type { Connection } from "./connection.ts";
-import { placeOf } from "../place.ts";
 import { Rates } from "./rates.ts";
 
 /** How many more than the limit may be there to be told that there are too many. */

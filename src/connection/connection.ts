@@ -76,8 +76,6 @@ export class Connection implements Link, Holder, OutboxOwner {
   /** Set by an accepted CONNECT. */
   client: ClientInfo | undefined;
   session: Session | undefined;
-  /** Published when the connection ends, or later, unless a DISCONNECT has removed it. */
-  will: Will | undefined;
   /** The will that is due at the end of the connection. */
   dueWill: Message | undefined;
   /** The enhanced authentication of this connection, finished or not. */
@@ -86,6 +84,7 @@ export class Connection implements Link, Holder, OutboxOwner {
   readonly #sender: Sender;
   readonly #receiver: Receiver;
   #underWay: PacketIdSet | undefined;
+  #will: Will | undefined;
   #aliases: IncomingAliases | undefined;
   #rate: TokenBucket | undefined;
   #deadline: Deadline | undefined;
@@ -175,7 +174,7 @@ export class Connection implements Link, Holder, OutboxOwner {
 
   /** Identifiers of QoS 2 messages that came over this connection and await their PUBREL. */
   get underWay(): PacketIdSet {
-    return this.#underWay ??= new PacketIdSet();
+    return this.#underWay ??= new PacketIdSet(this.context.memory);
   }
 
   /** The topic aliases of the client. */
@@ -192,6 +191,18 @@ export class Connection implements Link, Holder, OutboxOwner {
   /** True once the connection has been told to close, or was lost. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Published when the connection ends, or later, unless a DISCONNECT has removed it; on the account of the broker until then. */
+  get will(): Will | undefined {
+    return this.#will;
+  }
+
+  set will(will: Will | undefined) {
+    const { memory } = this.context;
+    if (will) memory.hold(will.message);
+    if (this.#will) memory.release(this.#will.message);
+    this.#will = will;
   }
 
   /** Handles no further packet until `promise` settles; that must not reject. */
@@ -321,6 +332,7 @@ export class Connection implements Link, Holder, OutboxOwner {
     admission.dismiss(this);
     if (client && this.#rate) admission.rates.keep(client.id, this.#rate, turn.now, this.context);
     this.#aliases?.clear();
+    this.#underWay?.clear();
     this.#deadline?.cancel();
     this.#receiver.stop();
     this.session?.detach(); // what an observer of the event publishes would come behind the DISCONNECT [MQTT5-3.14.4-1]
@@ -329,6 +341,7 @@ export class Connection implements Link, Holder, OutboxOwner {
       report({ type: "refused", client: this.claimedId, remote, reason, detail });
     }
     this.dueWill = this.session && sessions.close(this.session, this.will);
+    this.will = undefined;
     this.packets.complete();
     this.#closed = this.#shutDown(linger);
   }

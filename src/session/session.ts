@@ -49,13 +49,12 @@ export class Session {
   expiry: number;
   /** Who owns its connection; nobody where it has none. */
   holder: Holder | undefined;
-  /** Who its client was when it connected; nobody where a store has kept the session, until the client is there. */
-  client: ClientInfo | undefined;
   /** What a store keeps of it; nothing where there is no store, or the session ends with its connection. */
   readonly record: SessionRecord | undefined;
   readonly subscriptions: Subscriptions;
 
   readonly #context: SessionContext;
+  #client: ClientInfo | undefined;
   // Made when they are needed: most sessions are those of devices that only publish at QoS 0, or only listen.
   #received: PacketIdSet | undefined;
   #inFlight: InFlight | undefined;
@@ -76,6 +75,16 @@ export class Session {
     this.subscriptions = new Subscriptions(this, context);
     this.#former = former;
     context.memory.add(WEIGHT + clientId.length);
+  }
+
+  /** Who its client was when it connected; nobody where a store has kept the session, until the client is there. */
+  get client(): ClientInfo | undefined {
+    return this.#client;
+  }
+
+  set client(client: ClientInfo | undefined) {
+    if (!this.#ended) this.#context.memory.add(nameLength(client) - nameLength(this.#client));
+    this.#client = client;
   }
 
   /** Lends a link and re-sends what the client has not acknowledged, in order [MQTT-4.4.0-1], [MQTT-4.6.0-1]. */
@@ -99,9 +108,14 @@ export class Session {
     return this.#received?.has(packetId) ?? false;
   }
 
+  /** How many of these there are. */
+  get receiving(): number {
+    return this.#received?.size ?? 0;
+  }
+
   /** A QoS 2 message of the client has been accepted. */
   receive(packetId: number): void {
-    (this.#received ??= new PacketIdSet()).add(packetId);
+    (this.#received ??= new PacketIdSet(this.#context.memory)).add(packetId);
     this.record?.received(packetId);
   }
 
@@ -135,7 +149,7 @@ export class Session {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#context.memory.add(-(WEIGHT + this.clientId.length));
+    this.#context.memory.add(-(WEIGHT + this.clientId.length + nameLength(this.#client)));
     this.subscriptions.clear();
     let count = 0;
     const lose = (delivery: Delivery, begun: boolean) => {
@@ -152,6 +166,7 @@ export class Session {
     for (const delivery of this.#queue?.deliveries ?? []) lose(delivery, false);
     this.#inFlight?.clear();
     this.#queue?.clear();
+    this.#received?.clear();
     this.record?.delete();
     if (count > 0) {
       this.#context.report({
@@ -194,7 +209,7 @@ export class Session {
     if (!former) return;
     const { limits, memory } = this.#context, inFlight = this.#inFlight = new InFlight(memory);
     const sent = [...former.inFlight()];
-    for (const id of former.received) (this.#received ??= new PacketIdSet()).add(id);
+    for (const id of former.received) (this.#received ??= new PacketIdSet(memory)).add(id);
     for (const id of former.released) inFlight.restoreReleased(id);
     for (const delivery of sent) inFlight.restore(delivery);
     this.#queue = new DeliveryQueue(limits, memory, former.backlog(sent));
@@ -360,6 +375,10 @@ export class Session {
   #lose(topic: string | undefined, reason: DropReason): void {
     this.#context.report({ type: "dropped", client: this.clientId, topic, reason, count: 1 });
   }
+}
+
+function nameLength(client: ClientInfo | undefined): number {
+  return client?.username?.length ?? 0;
 }
 
 function* replay(
