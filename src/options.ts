@@ -2,6 +2,7 @@
 import type { Authenticate, Authorize, ClientInfo } from "./access/access.ts";
 import type { AuthenticationMethod } from "./access/authentication.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { LARGEST_PACKET } from "./codec/frame.ts";
 import type { Message } from "./message.ts";
 import { type ChooseOverload, isOverloadPolicy, overloadPolicies, type OverloadPolicy } from "./overload.ts";
 import type { Store } from "./store/store.ts";
@@ -117,9 +118,6 @@ export type ResolvedOptions =
   & { readonly limits: ResolvedLimits; readonly overload: ChooseOverload };
 
 const MiB = 1024 * 1024;
-
-/** What a remaining length of 4 bytes can say, with the fixed header (3.1.1 section 2.2.3). */
-const LARGEST_PACKET = 268_435_460;
 
 /** The limits that are sizes in bytes: only these may be text. */
 const sizes: readonly (keyof Limits)[] = [
