@@ -143,18 +143,21 @@ export class Session {
   }
 
   /**
-   * Ends the session: its subscriptions, and whatever had not been delivered. What a shared subscription had given it goes to
-   * another member, but for QoS 2 messages that have been sent once [MQTT5-4.8.2-5].
+   * Ends the session: its subscriptions, and whatever had not been delivered. What a shared subscription had given it goes to other
+   * members that have room for it, but for QoS 2 messages that have been sent once [MQTT5-4.8.2-5].
    */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#context.memory.add(-(WEIGHT + this.clientId.length + nameLength(this.#client)));
     this.subscriptions.clear();
+    const shared = new Map<string, Message[]>();
     let count = 0;
-    const lose = (delivery: Delivery, begun: boolean) => {
-      const { message, terms: { group, qos } } = delivery;
-      if (!(group && !(begun && qos === 2) && this.#context.groups.hand(group.name, message))) count++;
+    const lose = ({ message, terms: { group, qos } }: Delivery, begun: boolean) => {
+      if (!group || begun && qos === 2) return void count++;
+      const others = shared.get(group.name);
+      if (others) others.push(message);
+      else shared.set(group.name, [message]);
     };
     try {
       this.#restore();
@@ -168,6 +171,7 @@ export class Session {
     this.#queue?.clear();
     this.#received?.clear();
     this.record?.delete();
+    for (const [group, messages] of shared) count += this.#context.groups.leaveTo(group, messages);
     if (count > 0) {
       this.#context.report({
         type: "dropped",
@@ -198,6 +202,20 @@ export class Session {
     else this.#wait(new Delivery(message.keep(), terms));
   }
 
+  /** Whether a message would be sent at once, or can wait, and nothing is dropped for it. */
+  hasRoom(message: Message, qos: QoS): boolean {
+    if (this.#ended || !this.#link && qos === 0) return false;
+    if (!this.#waiting && this.#canSend(qos, message.size)) return true;
+    const queue = this.#room();
+    if (!queue.noRoom(message)) return true;
+    this.#expire(queue);
+    return !queue.noRoom(message);
+  }
+
+  #expire(queue: DeliveryQueue): void {
+    for (const expired of queue.expire(this.#context.turn.now)) this.#dropDelivery(expired, "expired");
+  }
+
   #room(): DeliveryQueue {
     this.#restore();
     return this.#queue ??= new DeliveryQueue(this.#context.limits, this.#context.memory);
@@ -223,7 +241,7 @@ export class Session {
     if (overload === "latest-per-topic" && this.#supersede(queue, delivery, used)) return;
     let noRoom = queue.push(delivery);
     if (noRoom) {
-      for (const expired of queue.expire(this.#context.turn.now)) this.#dropDelivery(expired, "expired");
+      this.#expire(queue);
       noRoom = queue.push(delivery);
     }
     if (noRoom && (overload === "drop-oldest" || overload === "latest-per-topic")) {
