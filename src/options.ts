@@ -56,6 +56,11 @@ export interface Limits {
   readonly topicLength?: Size;
   /** Subscriptions of one client. Default 10,000; from 1. */
   readonly subscriptions?: number;
+  /**
+   * Of these, shared ones: a client gets each message once for all its other subscriptions, but once more for each of these. Default 100;
+   * from 1.
+   */
+  readonly sharedSubscriptions?: number;
   /** Messages that one client may publish in a second, also at once. Default: no limit; from 1. */
   readonly publishRate?: number;
   /** Retained messages. Default 1,000,000; from 0. */
@@ -148,6 +153,7 @@ export const ranges: { readonly [name in keyof ResolvedLimits]: readonly [number
   topicLevels: [200, 1, 65_536],
   topicLength: [65_535, 1, 65_535],
   subscriptions: [10_000, 1, Infinity],
+  sharedSubscriptions: [100, 1, Infinity],
   publishRate: [Infinity, 1, Infinity],
   retainedMessages: [1_000_000, 0, Infinity],
   retainedBytes: [256 * MiB, 0, Infinity],

@@ -63,12 +63,13 @@ function questionOf({ client, context }: Connection, { topic, qos, nl }: Subscri
 }
 
 function quotaFault(
-  { context }: Connection,
+  { context: { memory, options: { limits } } }: Connection,
   { subscriptions }: Session,
-  request: SubscriptionRequest,
+  { topic }: SubscriptionRequest,
 ): Refusal | undefined {
-  const full = subscriptions.size >= context.options.limits.subscriptions || context.memory.full;
-  return full && !subscriptions.has(request.topic) ? { reason: "quota-exceeded" } : undefined;
+  const full = subscriptions.size >= limits.subscriptions || memory.full ||
+    subscriptions.shared >= limits.sharedSubscriptions && parseFilter(topic).group !== undefined;
+  return full && !subscriptions.has(topic) ? { reason: "quota-exceeded" } : undefined;
 }
 
 function denied({ client, context }: Connection, { topic }: SubscriptionRequest, { reason }: Refusal): void {

@@ -95,6 +95,20 @@ for (const { name, level, code, refused, topic } of versions) {
     assertEquals(broker.counters.get("denied/quota-exceeded"), 3);
   });
 
+  Deno.test(`sharedSubscriptions (${name}): what is beyond is refused, but no other one; what is known may come again`, async () => {
+    await using scene_ = await scene(level, { sharedSubscriptions: 2 });
+    const { broker, client } = scene_;
+    const subscribe = async (filters: readonly string[], granted: readonly number[]) => {
+      await client.send({ cmd: "subscribe", messageId: 1, subscriptions: filters.map((topic) => ({ topic, qos: 1 })) });
+      await client.expect({ cmd: "suback", granted });
+    };
+    await subscribe(["$share/a/t", "$share/b/t", "$share/c/t", "t", "$share/a/t"], [1, 1, refused, 1, 1]);
+    await client.send({ cmd: "unsubscribe", messageId: 2, unsubscriptions: ["$share/a/t", "t"] });
+    await client.expect({ cmd: "unsuback" });
+    await subscribe(["t", "$share/c/t", "$share/d/t"], [1, 1, refused]);
+    assertEquals(known(broker), ["$share/d/t: quota-exceeded", "$share/c/t: quota-exceeded"]);
+  });
+
   Deno.test(`topicLevels and topicLength (${name}): a filter beyond is refused, the others of its packet are not`, async () => {
     await using scene_ = await scene(level, { topicLevels: 3, topicLength: 8 });
     const { broker, client } = scene_, longest = ["a/b/c", "//", "12345678", "$share/group/a/b/c", "$share/g/12345678"];
@@ -230,6 +244,17 @@ Deno.test("subscriptions: 10,000 where nobody has said otherwise", async () => {
   const subscriptions = upTo(10_001).map((i) => ({ topic: `${i}`, qos: 0 }));
   await client.send({ cmd: "subscribe", messageId: 1, subscriptions });
   assertEquals((await client.receive()).granted.slice(9998), [0, 0, 0x80]);
+});
+
+Deno.test("sharedSubscriptions: 100 where nobody has said otherwise, so that a client gets a message no more than 101 times", async () => {
+  await using broker = createBroker();
+  await using client = await connected(broker, "c");
+  const subscriptions = ["t", ...upTo(101).map((i) => `$share/${i}/t`)].map((topic) => ({ topic, qos: 0 }));
+  await client.send({ cmd: "subscribe", messageId: 1, subscriptions });
+  assertEquals((await client.receive()).granted.slice(99), [0, 0, 0x80]);
+  await broker.publish("t", "");
+  for (const _ of upTo(101)) await client.expect({ cmd: "publish", topic: "t" });
+  await client.expectNothing();
 });
 
 Deno.test("topicLevels: 200 where nobody has said otherwise", async () => {
