@@ -86,7 +86,7 @@ export class Outbox implements Flushable {
   #loans = none;
   #lent = 0;
   #writing = false;
-  /** Bytes of the write that is under way, as far as they are not written. */
+  /** Bytes of the write that is under way, as far as they are not written, and those that are lent. */
   #leaving = 0;
   /** Bytes that were ever written, and how many may be. */
   #sent = 0;
@@ -114,7 +114,7 @@ export class Outbox implements Flushable {
 
   /** False while more than the limit is on its way; and for a message that memory has no room for as many times as it is sent. */
   takes(size: number): boolean {
-    const bytes = this.#bytes;
+    const bytes = this.#length + this.#leaving;
     const full = bytes > this.#limit || bytes + size > LITTLE && this.#context.pool.memory.full;
     this.#wasFull ||= full;
     return !full;
@@ -122,12 +122,8 @@ export class Outbox implements Flushable {
 
   /** True while twice as much is on its way: acknowledgements have that much room, too. */
   get choked(): boolean {
-    const half = this.#bytes / 2;
+    const half = (this.#length + this.#leaving) / 2;
     return (half > this.#limit || half > LITTLE && this.#context.pool.memory.full) && this.full;
-  }
-
-  get #bytes(): number {
-    return this.#length + this.#lent + this.#leaving;
   }
 
   /** Appends a packet. */
@@ -155,12 +151,11 @@ export class Outbox implements Flushable {
   /** Appends a PUBLISH that others are sent too, with a packet identifier and a DUP flag of this client's own. */
   appendPublish({ buffer, start, end, idAt, size, rest }: PublishFrame, packetId: number, dup: boolean): void {
     if (this.#broken) return;
-    const at = this.#length, own = rest && rest.size >= SHARED ? end - start : size;
+    const at = this.#length, own = size < SHARED ? size : this.#lend(rest, size, at);
     this.#reserve(at + own);
     const chunk = this.#chunk;
     copyBytes(buffer, start, end, chunk, at);
-    if (own < size) this.#lend(rest!, at + own);
-    else rest?.copyTo(chunk, at + end - start);
+    if (own > end - start) rest!.copyTo(chunk, at + end - start);
     if (packetId > 0) {
       chunk[at + idAt] = packetId >>> 8;
       chunk[at + idAt + 1] = packetId & 0xff;
@@ -170,17 +165,22 @@ export class Outbox implements Flushable {
     this.#touch();
   }
 
-  #lend(message: Message, at: number): void {
+  /** Lends the payload of a PUBLISH that is to be appended, where it is large; returns how many bytes are left of the packet. */
+  #lend(message: Message | undefined, size: number, at: number): number {
+    if (!message || message.size < SHARED) return size;
+    const own = size - message.size;
     this.#context.pool.memory.hold(message.keep());
     if (this.#loans === none) this.#loans = [];
-    this.#loans.push({ at, message });
+    this.#loans.push({ at: at + own, message });
     this.#lent += message.size;
+    this.#leaving += message.size;
+    return own;
   }
 
   /** The number of bytes that were ever appended. */
   mark(): number {
     this.#touched = false;
-    return this.#sent + this.#bytes;
+    return this.#sent + this.#leaving + this.#length;
   }
 
   /** Starts to write, unless that is under way. */
@@ -192,7 +192,7 @@ export class Outbox implements Flushable {
 
   /** Resolves when everything is written, or can't be. */
   emptied(): Promise<void> {
-    if (this.#bytes === 0 || this.#broken) return Promise.resolve();
+    if (this.#length + this.#leaving === 0 || this.#broken) return Promise.resolve();
     return this.#emptied ??= new Promise((resolve) => this.#onEmpty = resolve);
   }
 
@@ -214,10 +214,11 @@ export class Outbox implements Flushable {
     this.#writing = true;
     try {
       while (this.#length > 0 && this.#permitted > this.#sent) {
-        const bytes = this.#leaving = Math.min(this.#length + this.#lent, this.#permitted - this.#sent);
+        const bytes = Math.min(this.#length + this.#lent, this.#permitted - this.#sent);
         this.#leavingUnacknowledged = this.#unacknowledged;
         this.#unacknowledged = 0;
         const chunk = this.#chunk, loans = this.#takeLoans(bytes), length = this.#keepRest(chunk, bytes, loans);
+        this.#leaving = bytes + this.#lent;
         try {
           let at = 0;
           for (const { at: place, message: { payload } } of loans) {
