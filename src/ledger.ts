@@ -7,7 +7,7 @@ import { matches } from "./topics/filter.ts";
 /** How many clients, and how many kinds of losses of each. */
 const CLIENTS = 1000, KINDS = 50;
 
-/** Longer topics are not kept, and longer details cut. */
+/** Longer client identifiers and topics are not kept, and longer details cut. */
 const LONGEST = 256;
 
 /** The events that explain a loss. */
@@ -30,7 +30,7 @@ type Loss = Extract<
 export interface LedgerEntry {
   /** The kind of event that told it. */
   readonly type: Loss["type"];
-  /** The client that it concerns; `undefined` where no single one is concerned. */
+  /** The client that it concerns; `undefined` where no single one is concerned, and for an identifier of more than 256 characters. */
   readonly client: string | undefined;
   /** The topic name or filter; `undefined` for several at once, for none, and for one of more than 256 characters. */
   readonly topic: string | undefined;
@@ -134,13 +134,13 @@ function lossOf(event: BrokerEvent): About & { readonly count: number } | undefi
     case "dropped":
     case "denied": {
       const { type, client, reason } = event, count = type === "dropped" ? event.count : 1;
-      return { type, client, topic: kept(event.topic), reason, detail: undefined, count };
+      return { type, client: kept(client), topic: kept(event.topic), reason, detail: undefined, count };
     }
     case "refused":
     case "disconnected": {
       const { type, client, reason, detail } = event;
       if (reason === "disconnect") return undefined;
-      return { type, client, topic: undefined, reason, detail: short(detail), count: 1 };
+      return { type, client: kept(client), topic: undefined, reason, detail: short(detail), count: 1 };
     }
     case "routing-error":
     case "observer-error":
@@ -152,8 +152,8 @@ function lossOf(event: BrokerEvent): About & { readonly count: number } | undefi
   }
 }
 
-function kept(topic: string | undefined): string | undefined {
-  return topic !== undefined && topic.length > LONGEST ? undefined : topic;
+function kept(name: string | undefined): string | undefined {
+  return name !== undefined && name.length > LONGEST ? undefined : name;
 }
 
 /** Put together anew: a part of a string keeps the whole of it alive. */

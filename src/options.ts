@@ -2,6 +2,7 @@
 import type { Authenticate, Authorize, ClientInfo } from "./access/access.ts";
 import type { AuthenticationMethod } from "./access/authentication.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { LARGEST_PACKET } from "./codec/frame.ts";
 import type { Message } from "./message.ts";
 import { type ChooseOverload, isOverloadPolicy, overloadPolicies, type OverloadPolicy } from "./overload.ts";
 import type { Store } from "./store/store.ts";
@@ -17,7 +18,7 @@ export type RoutingOperator = OperatorFunction<Message, Message>;
 export interface Limits {
   /** Connections at a time. Default 100,000; from 1. */
   readonly connections?: number;
-  /** Connections at a time from one address. Default: no limit; from 1. */
+  /** Connections at a time from one address: an IPv4 address, or the first 64 bits of an IPv6 address. Default: no limit; from 1. */
   readonly connectionsPerAddress?: number;
   /** Milliseconds from the connection to its CONNECT. Default 10,000; from 1. */
   readonly connectTimeout?: number;
@@ -55,6 +56,11 @@ export interface Limits {
   readonly topicLength?: Size;
   /** Subscriptions of one client. Default 10,000; from 1. */
   readonly subscriptions?: number;
+  /**
+   * Of these, shared ones: a client gets each message once for all its other subscriptions, but once more for each of these. Default 100;
+   * from 1.
+   */
+  readonly sharedSubscriptions?: number;
   /** Messages that one client may publish in a second, also at once. Default: no limit; from 1. */
   readonly publishRate?: number;
   /** Retained messages. Default 1,000,000; from 0. */
@@ -118,9 +124,6 @@ export type ResolvedOptions =
 
 const MiB = 1024 * 1024;
 
-/** What a remaining length of 4 bytes can say, with the fixed header (3.1.1 section 2.2.3). */
-const LARGEST_PACKET = 268_435_460;
-
 /** The limits that are sizes in bytes: only these may be text. */
 const sizes: readonly (keyof Limits)[] = [
   "connectPacket",
@@ -150,6 +153,7 @@ export const ranges: { readonly [name in keyof ResolvedLimits]: readonly [number
   topicLevels: [200, 1, 65_536],
   topicLength: [65_535, 1, 65_535],
   subscriptions: [10_000, 1, Infinity],
+  sharedSubscriptions: [100, 1, Infinity],
   publishRate: [Infinity, 1, Infinity],
   retainedMessages: [1_000_000, 0, Infinity],
   retainedBytes: [256 * MiB, 0, Infinity],

@@ -2,14 +2,14 @@
 
 /** One thing that is limited. */
 export class TokenBucket {
-  readonly #perSecond: number;
+  readonly perSecond: number;
   readonly #size: number;
   #tokens: number;
   #filled: number;
 
   /** @param perSecond how many, above 0 @param now in milliseconds */
   constructor(perSecond: number, now: number) {
-    this.#perSecond = perSecond;
+    this.perSecond = perSecond;
     this.#size = this.#tokens = Math.max(1, perSecond);
     this.#filled = now;
   }
@@ -29,7 +29,7 @@ export class TokenBucket {
   }
 
   #fill(now: number): void {
-    this.#tokens = Math.min(this.#size, this.#tokens + (now - this.#filled) / 1000 * this.#perSecond);
+    this.#tokens = Math.min(this.#size, this.#tokens + (now - this.#filled) / 1000 * this.perSecond);
     this.#filled = now;
   }
 }

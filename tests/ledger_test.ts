@@ -265,3 +265,20 @@ Deno.test("why() tells at once what was lost in this turn, by the broker's clock
   assertEquals([broker.why({ client: "d" }), broker.why({ topic: "u" }), broker.why().length], [[], [], 1]);
   assertThrows(() => broker.why({ topic: "#/a" }), TypeError, 'Topic filter "#/a"');
 });
+
+Deno.test("Client identifiers that are very long are not kept: what concerns them is known, and found, without", () => {
+  const { ledger } = newLedger(), long = "x".repeat(60_000), longest = "x".repeat(256);
+  for (const client of [longest, `${longest}x`, long]) {
+    for (const event of [dropped(client, "t"), refused(client)]) ledger.note(event);
+  }
+  assertEquals(brief(ledger.find({ topic: "t" })), [
+    "undefined undefined not-authorized*2",
+    "undefined t queue-full*2",
+    `${longest} undefined not-authorized*1`,
+    `${longest} t queue-full*1`,
+  ]);
+  assertEquals(brief(ledger.find({ client: long })), [
+    "undefined undefined not-authorized*2",
+    "undefined t queue-full*2",
+  ]);
+});

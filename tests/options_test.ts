@@ -35,6 +35,7 @@ Deno.test("Every option has a default", () => {
       topicLength: 65_535,
       connectionsPerAddress: Infinity,
       subscriptions: 10_000,
+      sharedSubscriptions: 100,
       publishRate: Infinity,
       retainedMessages: 1_000_000,
       retainedBytes: 256 * MiB,
@@ -104,7 +105,7 @@ for (const [size, bytes] of sizes) {
 const known =
   "there are connections, connectionsPerAddress, connectTimeout, connectPacket, packet, inflight, queuedMessages, " +
   "queuedBytes, outbox, receiveMaximum, topicAliases, keepAlive, sessionExpiry, topicLevels, topicLength, subscriptions, " +
-  "publishRate, retainedMessages, retainedBytes, memory";
+  "sharedSubscriptions, publishRate, retainedMessages, retainedBytes, memory";
 const notAPolicy =
   'Option "overload" is none of drop-newest, drop-oldest, latest-per-topic, disconnect, nor a function that chooses one';
 const notASize = 'not a number or a size such as "64KiB"';
@@ -203,6 +204,7 @@ Deno.test("The ends of a range belong to it", () => {
     topicLevels: 1,
     topicLength: 1,
     subscriptions: 1,
+    sharedSubscriptions: 1,
     publishRate: 1,
     retainedMessages: 0,
     retainedBytes: 0,

@@ -2,6 +2,7 @@
 // bytes into its outbox and puts its own packet identifier in.
 import { Buffer } from "node:buffer";
 import type { Message, QoS } from "../message.ts";
+import { LARGEST_PACKET } from "./frame.ts";
 import { generate, type Packet as AnyPacket } from "./mqtt_packet.ts";
 import type { ProtocolLevel, ServerPacket } from "./packet.ts";
 import { propertiesLength, writeProperties } from "./properties.ts";
@@ -89,7 +90,7 @@ export class PublishEncoder {
   }
 
   /**
-   * The frame of one subscriber (section 3.3).
+   * The frame of one subscriber (section 3.3): not written where it would be larger than any packet can be.
    *
    * @param expiry seconds that the message has left
    * @param alias a topic alias, which may stand for the topic name already
@@ -108,6 +109,7 @@ export class PublishEncoder {
     const propertiesSize = level === 5 ? varintLength(properties) + properties : 0;
     const remaining = 2 + topicLength + (qos > 0 ? 2 : 0) + propertiesSize + message.size;
     const size = 1 + varintLength(remaining) + remaining, rest = message.size > LARGE ? message : undefined;
+    if (size > LARGEST_PACKET) return { buffer: this.#scratch, start: 0, end: 0, idAt: 0, size, rest };
     const own = rest ? size - message.size : size, fits = this.#used + own <= SCRATCH;
     const buffer = fits ? this.#scratch : Buffer.allocUnsafeSlow(own), start = fits ? this.#used : 0;
     if (fits) this.#used += own;

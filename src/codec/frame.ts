@@ -4,6 +4,9 @@
 import { Buffer } from "node:buffer";
 import { MqttError } from "../errors.ts";
 
+/** The bytes of the largest packet that there can be: a remaining length has no more than 4 bytes (3.1.1 section 2.2.3). */
+export const LARGEST_PACKET = 268_435_460;
+
 const SMALL = 512, LARGE = 65_536;
 
 /** A buffer up to this size is kept for a client that goes on sending large packets. */

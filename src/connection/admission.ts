@@ -1,11 +1,13 @@
-// Who may come at all: the connections of a broker, counted in all and by address. One too many is told so when it has said who it
-// is (a CONNACK answers a CONNECT); but where those that have not said it pile up, it is closed without a word. Only who has been let in
-// takes a place that others could have: strangers, and those that were refused, do not.
+// Who may come at all: the connections of a broker, counted in all and by address (place.ts). One too many is told so when it has
+// said who it is (a CONNACK answers a CONNECT); but where those that have not said it pile up, it is closed without a word. Only who
+// has been let in takes a place that others could have: strangers, and those that were refused, do not.
 import { MqttError } from "../errors.ts";
 import type { Memory } from "../memory.ts";
 import type { ResolvedLimits } from "../options.ts";
+import { placeOf } from "../place.ts";
 import type { Session } from "../session/session.ts";
 import type { Connection } from "./connection.ts";
+import { Rates } from "./rates.ts";
 
 /** How many more than the limit may be there to be told that there are too many. */
 const TOLD = 1000;
@@ -19,6 +21,8 @@ interface Count {
 /** The connections at present, and how many there may be. */
 export class Admission {
   readonly connections: Set<Connection> = new Set();
+  /** How fast those publish that come and go. */
+  readonly rates: Rates = new Rates();
   readonly #limits: ResolvedLimits;
   readonly #memory: Memory;
   #admitted = 0;
@@ -35,7 +39,7 @@ export class Admission {
     const { connections, connectionsPerAddress } = this.#limits;
     if (this.connections.size >= connections + TOLD) return this.#tooMany();
     if (connectionsPerAddress < Infinity) {
-      const address = addressOf(connection.remote), count = this.#byAddress.get(address);
+      const address = placeOf(connection.remote), count = this.#byAddress.get(address);
       if (!count) this.#byAddress.set(address, { connections: 1, admitted: 0 });
       else if (count.connections > connectionsPerAddress * 2) return this.#tooManyFrom(address);
       else count.connections++;
@@ -51,10 +55,12 @@ export class Admission {
    * @throws {MqttError} where there are too many, or no memory for more
    */
   admit(connection: Connection, stored: Session | undefined): void {
-    const address = addressOf(connection.remote), former = stored?.holder, count = this.#byAddress.get(address);
-    const givenUp = former ? 1 : 0, givenUpHere = former && addressOf(former.remote) === address ? 1 : 0;
+    const former = stored?.holder, givenUp = former ? 1 : 0, count = this.#countOf(connection);
     if (this.#admitted - givenUp >= this.#limits.connections) throw this.#tooMany();
-    if (count && count.admitted - givenUpHere >= this.#limits.connectionsPerAddress) throw this.#tooManyFrom(address);
+    const givenUpHere = former && this.#countOf(former) === count ? 1 : 0;
+    if (count && count.admitted - givenUpHere >= this.#limits.connectionsPerAddress) {
+      throw this.#tooManyFrom(placeOf(connection.remote));
+    }
     if (this.#memory.scarce && !stored) {
       throw new MqttError("server-busy", "The broker has no memory for more clients now");
     }
@@ -68,15 +74,19 @@ export class Admission {
     if (!connection.admitted) return;
     connection.admitted = false;
     this.#admitted--;
-    const count = this.#byAddress.get(addressOf(connection.remote));
+    const count = this.#countOf(connection);
     if (count) count.admitted--;
   }
 
   /** A connection is closed. */
   leave(connection: Connection): void {
     this.connections.delete(connection);
-    const address = addressOf(connection.remote), count = this.#byAddress.get(address);
-    if (count && --count.connections === 0) this.#byAddress.delete(address);
+    const count = this.#countOf(connection);
+    if (count && --count.connections === 0) this.#byAddress.delete(placeOf(connection.remote));
+  }
+
+  #countOf({ remote }: { readonly remote: string }): Count | undefined {
+    return this.#byAddress.size > 0 ? this.#byAddress.get(placeOf(remote)) : undefined;
   }
 
   #tooMany(): MqttError {
@@ -87,9 +97,4 @@ export class Admission {
     const { connectionsPerAddress } = this.#limits;
     return new MqttError("quota-exceeded", `There are ${connectionsPerAddress} connections from ${address} already`);
   }
-}
-
-/** The address without its port. */
-function addressOf(remote: string): string {
-  return /:\d+$/.test(remote) ? remote.slice(0, remote.lastIndexOf(":")) : remote;
 }

@@ -25,7 +25,7 @@ import type { Link, Session } from "../session/session.ts";
 import type { Holder, Sessions, Will } from "../session/sessions.ts";
 import type { ByteStream, ClientCertificate } from "../transport/transport.ts";
 import type { RetainedMessages } from "../topics/retained.ts";
-import { TokenBucket } from "../token_bucket.ts";
+import type { TokenBucket } from "../token_bucket.ts";
 import type { Traffic } from "../traffic.ts";
 import type { Admission } from "./admission.ts";
 import type { Deadline, Deadlines } from "../deadlines.ts";
@@ -76,8 +76,6 @@ export class Connection implements Link, Holder, OutboxOwner {
   /** Set by an accepted CONNECT. */
   client: ClientInfo | undefined;
   session: Session | undefined;
-  /** Published when the connection ends, or later, unless a DISCONNECT has removed it. */
-  will: Will | undefined;
   /** The will that is due at the end of the connection. */
   dueWill: Message | undefined;
   /** The enhanced authentication of this connection, finished or not. */
@@ -86,6 +84,7 @@ export class Connection implements Link, Holder, OutboxOwner {
   readonly #sender: Sender;
   readonly #receiver: Receiver;
   #underWay: PacketIdSet | undefined;
+  #will: Will | undefined;
   #aliases: IncomingAliases | undefined;
   #rate: TokenBucket | undefined;
   #deadline: Deadline | undefined;
@@ -154,8 +153,13 @@ export class Connection implements Link, Holder, OutboxOwner {
    */
   requireRate(): void {
     const { options: { limits: { publishRate } }, turn } = this.context;
-    if (publishRate === Infinity || (this.#rate ??= new TokenBucket(publishRate, turn.now)).take(turn.now)) return;
+    if (publishRate === Infinity || (this.#rate ??= this.#takeRate(publishRate)).take(turn.now)) return;
     throw new MqttError("message-rate-too-high", `Client publishes more than ${publishRate} messages in a second`);
+  }
+
+  #takeRate(publishRate: number): TokenBucket {
+    const { admission, turn } = this.context;
+    return admission.rates.take(this.client!.id, publishRate, turn.now, this.context);
   }
 
   /** Address and port of the other side. */
@@ -170,7 +174,7 @@ export class Connection implements Link, Holder, OutboxOwner {
 
   /** Identifiers of QoS 2 messages that came over this connection and await their PUBREL. */
   get underWay(): PacketIdSet {
-    return this.#underWay ??= new PacketIdSet();
+    return this.#underWay ??= new PacketIdSet(this.context.memory);
   }
 
   /** The topic aliases of the client. */
@@ -187,6 +191,18 @@ export class Connection implements Link, Holder, OutboxOwner {
   /** True once the connection has been told to close, or was lost. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Published when the connection ends, or later, unless a DISCONNECT has removed it; on the account of the broker until then. */
+  get will(): Will | undefined {
+    return this.#will;
+  }
+
+  set will(will: Will | undefined) {
+    const { memory } = this.context;
+    if (will) memory.hold(will.message);
+    if (this.#will) memory.release(this.#will.message);
+    this.#will = will;
   }
 
   /** Handles no further packet until `promise` settles; that must not reject. */
@@ -308,13 +324,15 @@ export class Connection implements Link, Holder, OutboxOwner {
    */
   close(reason: DisconnectReason, detail: string, linger: number = LINGER, said: string = detail): void {
     if (this.#ended) return;
-    const { report, sessions, admission } = this.context, { client, remote } = this;
+    const { report, sessions, admission, turn } = this.context, { client, remote } = this;
     if (client && reason !== "connection-lost" && reason !== "disconnect") {
       this.#say(() => this.dialect.disconnect(reason, said));
     }
     this.#ended = true;
     admission.dismiss(this);
+    if (client && this.#rate) admission.rates.keep(client.id, this.#rate, turn.now, this.context);
     this.#aliases?.clear();
+    this.#underWay?.clear();
     this.#deadline?.cancel();
     this.#receiver.stop();
     this.session?.detach(); // what an observer of the event publishes would come behind the DISCONNECT [MQTT5-3.14.4-1]
@@ -323,6 +341,7 @@ export class Connection implements Link, Holder, OutboxOwner {
       report({ type: "refused", client: this.claimedId, remote, reason, detail });
     }
     this.dueWill = this.session && sessions.close(this.session, this.will);
+    this.will = undefined;
     this.packets.complete();
     this.#closed = this.#shutDown(linger);
   }

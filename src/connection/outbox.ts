@@ -1,16 +1,21 @@
 // What is on its way to one client's socket. Packets are appended as bytes during a turn; at its end one write sends them all.
 // While that write is under way, following turns append to another chunk, which goes out as soon as it is done: there is never
-// more than one write at a time (concurrent writes would tear frames apart), and nobody waits for it.
+// more than one write at a time (concurrent writes would tear frames apart), and nobody waits for it. A large payload is not
+// appended: it is written from where it is for all clients, in its place between the bytes of two chunks.
 import { Buffer } from "node:buffer";
 import type { PublishFrame } from "../codec/encode.ts";
 import { copyBytes } from "../codec/writer.ts";
 import type { Memory } from "../memory.ts";
+import type { Message } from "../message.ts";
 import type { Flushable, Turn } from "../turn.ts";
 
 const SMALL = 512, CHUNK = 65_536;
 
 /** The sizes that are kept for use again, and how many bytes of each. */
 const SIZES = [4096, CHUNK, 4 * CHUNK], SPARE_BYTES = 16 * 1024 * 1024;
+
+/** A payload of so many bytes is not copied: for smaller ones a write of their own would cost more than that. */
+const SHARED = 131_072;
 
 /** While memory is full an outbox takes no more than so many bytes. */
 const LITTLE = 16_384;
@@ -62,7 +67,13 @@ export interface OutboxOwner {
   writeFailed(error: unknown, lost: number): void;
 }
 
-const nothing = Buffer.alloc(0);
+/** A payload that goes out behind so many bytes of the chunk. */
+interface Loan {
+  readonly at: number;
+  readonly message: Message;
+}
+
+const nothing = Buffer.alloc(0), none: Loan[] = [];
 
 /** The outgoing bytes of one connection. */
 export class Outbox implements Flushable {
@@ -71,8 +82,11 @@ export class Outbox implements Flushable {
   readonly #limit: number;
   #chunk: Buffer = nothing;
   #length = 0;
+  /** What goes out in between, and its bytes. */
+  #loans = none;
+  #lent = 0;
   #writing = false;
-  /** Bytes of the write that is under way, as far as they are not written. */
+  /** Bytes of the write that is under way, as far as they are not written, and those that are lent. */
   #leaving = 0;
   /** Bytes that were ever written, and how many may be. */
   #sent = 0;
@@ -137,18 +151,30 @@ export class Outbox implements Flushable {
   /** Appends a PUBLISH that others are sent too, with a packet identifier and a DUP flag of this client's own. */
   appendPublish({ buffer, start, end, idAt, size, rest }: PublishFrame, packetId: number, dup: boolean): void {
     if (this.#broken) return;
-    const at = this.#length;
-    this.#reserve(at + size);
+    const at = this.#length, own = size < SHARED ? size : this.#lend(rest, size, at);
+    this.#reserve(at + own);
     const chunk = this.#chunk;
     copyBytes(buffer, start, end, chunk, at);
-    rest?.copyTo(chunk, at + end - start);
+    if (own > end - start) rest!.copyTo(chunk, at + end - start);
     if (packetId > 0) {
       chunk[at + idAt] = packetId >>> 8;
       chunk[at + idAt + 1] = packetId & 0xff;
     } else this.#unacknowledged++;
     if (dup) chunk[at]! |= 0x08;
-    this.#length = at + size;
+    this.#length = at + own;
     this.#touch();
+  }
+
+  /** Lends the payload of a PUBLISH that is to be appended, where it is large; returns how many bytes are left of the packet. */
+  #lend(message: Message | undefined, size: number, at: number): number {
+    if (!message || message.size < SHARED) return size;
+    const own = size - message.size;
+    this.#context.pool.memory.hold(message.keep());
+    if (this.#loans === none) this.#loans = [];
+    this.#loans.push({ at: at + own, message });
+    this.#lent += message.size;
+    this.#leaving += message.size;
+    return own;
   }
 
   /** The number of bytes that were ever appended. */
@@ -188,24 +214,31 @@ export class Outbox implements Flushable {
     this.#writing = true;
     try {
       while (this.#length > 0 && this.#permitted > this.#sent) {
-        const chunk = this.#chunk, length = this.#leaving = Math.min(this.#length, this.#permitted - this.#sent);
+        const bytes = Math.min(this.#length + this.#lent, this.#permitted - this.#sent);
         this.#leavingUnacknowledged = this.#unacknowledged;
         this.#unacknowledged = 0;
-        this.#keepRest(chunk, length);
+        const chunk = this.#chunk, loans = this.#takeLoans(bytes), length = this.#keepRest(chunk, bytes, loans);
+        this.#leaving = bytes + this.#lent;
         try {
-          while (this.#leaving > 0) {
-            this.#written(await this.#owner.write(chunk.subarray(length - this.#leaving, length)));
+          let at = 0;
+          for (const { at: place, message: { payload } } of loans) {
+            while (at < place) at += this.#written(await this.#owner.write(chunk.subarray(at, place)));
+            for (let done = 0; done < payload.length;) {
+              done += this.#written(await this.#owner.write(payload.subarray(done)));
+            }
           }
+          while (at < length) at += this.#written(await this.#owner.write(chunk.subarray(at, length)));
         } finally {
-          this.#context.pool.give(chunk);
+          this.#giveBack(chunk, loans);
         }
         this.#leavingUnacknowledged = 0;
       }
     } catch (error) {
       this.#broken = true;
-      this.#context.pool.give(this.#chunk);
+      this.#giveBack(this.#chunk, this.#loans);
       this.#chunk = nothing;
-      this.#length = this.#leaving = 0;
+      this.#loans = none;
+      this.#length = this.#lent = this.#leaving = 0;
       this.#owner.writeFailed(error, this.#unacknowledged + this.#leavingUnacknowledged);
     }
     this.#writing = false;
@@ -214,19 +247,43 @@ export class Outbox implements Flushable {
     this.#onEmpty = this.#emptied = undefined;
   }
 
-  /** What may not go yet is moved to a chunk of its own. */
-  #keepRest(chunk: Buffer, from: number): void {
-    const rest = this.#length - from;
-    this.#chunk = rest > 0 ? this.#context.pool.take(rest) : nothing;
-    if (rest > 0) this.#chunk.set(chunk.subarray(from, this.#length));
-    this.#length = rest;
+  /** Those that go out with so many bytes, which end with a packet. */
+  #takeLoans(bytes: number): readonly Loan[] {
+    if (this.#loans === none) return none;
+    let going = 0, end = bytes;
+    for (const { at, message: { size } } of this.#loans) {
+      if (at + size > end) break;
+      end -= size;
+      going++;
+    }
+    const loans = this.#loans.slice(0, going), rest = this.#loans.slice(going);
+    this.#loans = rest.length > 0 ? rest.map(({ at, message }) => ({ at: at - end, message })) : none;
+    return loans;
   }
 
-  #written(count: number): void {
+  /** What may not go yet is moved to a chunk of its own. Returns how many bytes of this one go. */
+  #keepRest(chunk: Buffer, bytes: number, loans: readonly Loan[]): number {
+    let lent = 0;
+    for (const { message } of loans) lent += message.size;
+    const length = bytes - lent, rest = this.#length - length;
+    this.#chunk = rest > 0 ? this.#context.pool.take(rest) : nothing;
+    if (rest > 0) this.#chunk.set(chunk.subarray(length, this.#length));
+    this.#length = rest;
+    this.#lent -= lent;
+    return length;
+  }
+
+  #giveBack(chunk: Buffer, loans: readonly Loan[]): void {
+    this.#context.pool.give(chunk);
+    for (const { message } of loans) this.#context.pool.memory.release(message);
+  }
+
+  #written(count: number): number {
     this.#leaving -= count;
     this.#sent += count;
-    if (!this.#wasFull || this.full) return;
+    if (!this.#wasFull || this.full) return count;
     this.#wasFull = false;
     this.#owner.roomAgain();
+    return count;
   }
 }

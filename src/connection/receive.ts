@@ -6,11 +6,14 @@ import { MqttError } from "../errors.ts";
 import { Message } from "../message.ts";
 import type { Observer } from "../rx.ts";
 import type { Session } from "../session/session.ts";
-import { topicSizeFault } from "../topics/filter.ts";
+import { isSysTopic, topicSizeFault } from "../topics/filter.ts";
 import type { Connection } from "./connection.ts";
 import { decide } from "./decide.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** How many messages of QoS 2 a client may have under way to the broker at any time. */
+const FEW = 64;
 
 /** Answers a PUBLISH. */
 export function publish(
@@ -42,11 +45,22 @@ function accept(
   accepted: Observer<Message>,
 ): void {
   if (packet.qos === 2) {
-    session.receive(packet.messageId);
+    receive(connection, session, packet.messageId);
     connection.underWay.add(packet.messageId);
   }
   accepted.next(message);
   acknowledge(connection, packet);
+}
+
+/** Remembers an identifier; while memory is full, of each client no more than a few. */
+function receive({ context: { memory } }: Connection, session: Session, messageId: number): void {
+  if (memory.full && session.receiving >= FEW) {
+    throw new MqttError(
+      "quota-exceeded",
+      "The broker has no memory for so many messages of QoS 2 without a PUBREL now",
+    );
+  }
+  session.receive(messageId);
 }
 
 function messageOf(connection: Connection, packet: ReceivedPublish): Message {
@@ -73,6 +87,7 @@ function requireQuota({ dialect, context, underWay }: Connection): void {
 export function faultOf({ context: { options, retained } }: Connection, message: Message): Refusal | undefined {
   const { limits, validatePayloadFormat } = options, fault = topicSizeFault(message.topic, limits);
   if (fault) return { reason: "topic-name-invalid", message: `Topic name ${fault}` };
+  if (isSysTopic(message.topic)) return { reason: "not-authorized", message: "Only the broker publishes below $SYS" };
   if (message.retain && message.size > 0 && !retained.hasRoom(message)) {
     return { reason: "quota-exceeded", message: "The broker can't retain more messages" };
   }
@@ -109,7 +124,7 @@ function refuse(
     if (reason === "unspecified-error") { // and that is none: the client had better send it again [MQTT-4.8.0-2]
       throw new MqttError(reason, `PUBLISH on "${topic}" could not be authorized`);
     }
-    if (qos === 2) session.receive(messageId); // a PUBREL will come
+    if (qos === 2) receive(connection, session, messageId); // a PUBREL will come
   }
   connection.send(answer);
 }

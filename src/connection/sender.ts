@@ -1,6 +1,7 @@
 // The sending half of a connection: packets become bytes in the outbox, as far as the client can take them. What many clients get
 // alike is encoded once; a topic alias, or the time that a message has left, makes a PUBLISH this client's own.
 import { ackHeaders, encode, withoutReason } from "../codec/encode.ts";
+import { LARGEST_PACKET } from "../codec/frame.ts";
 import type { AckPacket, PublishPacket, ServerPacket } from "../codec/packet.ts";
 import type { Message } from "../message.ts";
 import type { Terms } from "../session/terms.ts";
@@ -73,14 +74,17 @@ export class Sender {
     return true;
   }
 
-  /** Sends a PUBLISH; false where it is too large for the client. */
+  /** Sends a PUBLISH; false where it is too large for the client, or for any packet: it may have come with fewer properties. */
   publish(message: Message, terms: Terms, packetId: number, dup: boolean): boolean {
     const { context, dialect: { level }, terms: { maximumPacketSize }, label } = this.#connection;
     const { encoder, trace, traffic } = context, own = this.#ownOf(message, terms);
     const frame = own
       ? encoder.encode(message, level, terms, own.expiry, own.alias)
       : encoder.frame(message, level, terms);
-    if (frame.size > maximumPacketSize) return false;
+    if (frame.size > maximumPacketSize || frame.size > LARGEST_PACKET) {
+      this.#aliases = undefined; // the client does not know one that would have been introduced
+      return false;
+    }
     this.#outbox.appendPublish(frame, packetId, dup);
     traffic.sent(frame.size, true);
     if (trace.observed) trace.sent(label, this.#shown(message, terms, own, packetId, dup));

@@ -15,13 +15,14 @@ export class InFlight {
   #last = 0;
   /** How many have been begun. */
   #begun = 0;
-  readonly #released = new PacketIdSet();
+  readonly #released: PacketIdSet;
   /** Messages of former links that the present one has not seen yet. */
   #unsent: Set<Delivery> | undefined;
   readonly #memory: Memory;
 
   constructor(memory: Memory) {
     this.#memory = memory;
+    this.#released = new PacketIdSet(memory);
   }
 
   /** How many the client has over its present link and has not settled. */
@@ -99,6 +100,7 @@ export class InFlight {
   /** Lets go of everything. */
   clear(): void {
     for (const delivery of this.deliveries) this.settle(delivery);
+    this.#released.clear();
   }
 
   /** There is another link: everything that is unacknowledged is to be sent again. */

@@ -105,12 +105,18 @@ export class DeliveryQueue {
    * @param used how much memory may be used after that, also where it is full
    */
   push(delivery: Delivery, used = 0): NoRoom | undefined {
-    const { queuedMessages, queuedBytes } = this.#limits, bytes = this.#bytes + delivery.message.weight;
-    if (this.#messages >= queuedMessages || bytes > queuedBytes) return "queue-full";
-    if (this.#memory.full && this.#memory.with(delivery.message) > used) return "memory-full";
+    const noRoom = this.noRoom(delivery.message, used);
+    if (noRoom) return noRoom;
     this.#entries.push(delivery);
     this.#hold(delivery);
     return undefined;
+  }
+
+  /** Why there is no room for a message, if there is none. */
+  noRoom(message: Message, used = 0): NoRoom | undefined {
+    const { queuedMessages, queuedBytes } = this.#limits;
+    if (this.#messages >= queuedMessages || this.#bytes + message.weight > queuedBytes) return "queue-full";
+    return this.#memory.full && this.#memory.with(message) > used ? "memory-full" : undefined;
   }
 
   /**

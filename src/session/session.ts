@@ -49,13 +49,12 @@ export class Session {
   expiry: number;
   /** Who owns its connection; nobody where it has none. */
   holder: Holder | undefined;
-  /** Who its client was when it connected; nobody where a store has kept the session, until the client is there. */
-  client: ClientInfo | undefined;
   /** What a store keeps of it; nothing where there is no store, or the session ends with its connection. */
   readonly record: SessionRecord | undefined;
   readonly subscriptions: Subscriptions;
 
   readonly #context: SessionContext;
+  #client: ClientInfo | undefined;
   // Made when they are needed: most sessions are those of devices that only publish at QoS 0, or only listen.
   #received: PacketIdSet | undefined;
   #inFlight: InFlight | undefined;
@@ -76,6 +75,16 @@ export class Session {
     this.subscriptions = new Subscriptions(this, context);
     this.#former = former;
     context.memory.add(WEIGHT + clientId.length);
+  }
+
+  /** Who its client was when it connected; nobody where a store has kept the session, until the client is there. */
+  get client(): ClientInfo | undefined {
+    return this.#client;
+  }
+
+  set client(client: ClientInfo | undefined) {
+    if (!this.#ended) this.#context.memory.add(nameLength(client) - nameLength(this.#client));
+    this.#client = client;
   }
 
   /** Lends a link and re-sends what the client has not acknowledged, in order [MQTT-4.4.0-1], [MQTT-4.6.0-1]. */
@@ -99,9 +108,14 @@ export class Session {
     return this.#received?.has(packetId) ?? false;
   }
 
+  /** How many of these there are. */
+  get receiving(): number {
+    return this.#received?.size ?? 0;
+  }
+
   /** A QoS 2 message of the client has been accepted. */
   receive(packetId: number): void {
-    (this.#received ??= new PacketIdSet()).add(packetId);
+    (this.#received ??= new PacketIdSet(this.#context.memory)).add(packetId);
     this.record?.received(packetId);
   }
 
@@ -129,18 +143,21 @@ export class Session {
   }
 
   /**
-   * Ends the session: its subscriptions, and whatever had not been delivered. What a shared subscription had given it goes to
-   * another member, but for QoS 2 messages that have been sent once [MQTT5-4.8.2-5].
+   * Ends the session: its subscriptions, and whatever had not been delivered. What a shared subscription had given it goes to other
+   * members that have room for it, but for QoS 2 messages that have been sent once [MQTT5-4.8.2-5].
    */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#context.memory.add(-(WEIGHT + this.clientId.length));
+    this.#context.memory.add(-(WEIGHT + this.clientId.length + nameLength(this.#client)));
     this.subscriptions.clear();
+    const shared = new Map<string, Message[]>();
     let count = 0;
-    const lose = (delivery: Delivery, begun: boolean) => {
-      const { message, terms: { group, qos } } = delivery;
-      if (!(group && !(begun && qos === 2) && this.#context.groups.hand(group.name, message))) count++;
+    const lose = ({ message, terms: { group, qos } }: Delivery, begun: boolean) => {
+      if (!group || begun && qos === 2) return void count++;
+      const others = shared.get(group.name);
+      if (others) others.push(message);
+      else shared.set(group.name, [message]);
     };
     try {
       this.#restore();
@@ -152,7 +169,9 @@ export class Session {
     for (const delivery of this.#queue?.deliveries ?? []) lose(delivery, false);
     this.#inFlight?.clear();
     this.#queue?.clear();
+    this.#received?.clear();
     this.record?.delete();
+    for (const [group, messages] of shared) count += this.#context.groups.leaveTo(group, messages);
     if (count > 0) {
       this.#context.report({
         type: "dropped",
@@ -183,6 +202,20 @@ export class Session {
     else this.#wait(new Delivery(message.own(), terms));
   }
 
+  /** Whether a message would be sent at once, or can wait, and nothing is dropped for it. */
+  hasRoom(message: Message, qos: QoS): boolean {
+    if (this.#ended || !this.#link && qos === 0) return false;
+    if (!this.#waiting && this.#canSend(qos, message.size)) return true;
+    const queue = this.#room();
+    if (!queue.noRoom(message)) return true;
+    this.#expire(queue);
+    return !queue.noRoom(message);
+  }
+
+  #expire(queue: DeliveryQueue): void {
+    for (const expired of queue.expire(this.#context.turn.now)) this.#dropDelivery(expired, "expired");
+  }
+
   #room(): DeliveryQueue {
     this.#restore();
     return this.#queue ??= new DeliveryQueue(this.#context.limits, this.#context.memory);
@@ -194,7 +227,7 @@ export class Session {
     if (!former) return;
     const { limits, memory } = this.#context, inFlight = this.#inFlight = new InFlight(memory);
     const sent = [...former.inFlight()];
-    for (const id of former.received) (this.#received ??= new PacketIdSet()).add(id);
+    for (const id of former.received) (this.#received ??= new PacketIdSet(memory)).add(id);
     for (const id of former.released) inFlight.restoreReleased(id);
     for (const delivery of sent) inFlight.restore(delivery);
     this.#queue = new DeliveryQueue(limits, memory, former.backlog(sent));
@@ -208,7 +241,7 @@ export class Session {
     if (overload === "latest-per-topic" && this.#supersede(queue, delivery, used)) return;
     let noRoom = queue.push(delivery);
     if (noRoom) {
-      for (const expired of queue.expire(this.#context.turn.now)) this.#dropDelivery(expired, "expired");
+      this.#expire(queue);
       noRoom = queue.push(delivery);
     }
     if (noRoom && (overload === "drop-oldest" || overload === "latest-per-topic")) {
@@ -360,6 +393,10 @@ export class Session {
   #lose(topic: string | undefined, reason: DropReason): void {
     this.#context.report({ type: "dropped", client: this.clientId, topic, reason, count: 1 });
   }
+}
+
+function nameLength(client: ClientInfo | undefined): number {
+  return client?.username?.length ?? 0;
 }
 
 function* replay(

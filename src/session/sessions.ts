@@ -58,6 +58,7 @@ interface Waiting {
   readonly willDueAt: number;
   readonly end: Deadline | undefined;
   readonly willDue: Deadline | undefined;
+  /** On the account of the broker as long as it is here. */
   will: Message | undefined;
 }
 
@@ -167,8 +168,8 @@ export class Sessions {
 
   /** The client is back: its will is not published any more, unless that has been due [MQTT5-3.1.3-9]. */
   #takeUp(session: Session): void {
-    const waiting = this.#stopWaiting(session);
-    if (waiting && waiting.willDueAt <= this.#context.turn.now) this.#publishWill(waiting);
+    const waiting = this.#stopWaiting(session), will = waiting && this.#takeWill(waiting);
+    if (will && waiting.willDueAt <= this.#context.turn.now) this.#context.publish(this.#due(will));
   }
 
   /** Without a connection a session waits for its end, and for its will to be due. */
@@ -184,6 +185,7 @@ export class Sessions {
       }),
       will: will?.message,
     };
+    if (will) this.#context.memory.hold(will.message);
     this.#waiting.set(session, waiting);
   }
 
@@ -213,8 +215,14 @@ export class Sessions {
   }
 
   #publishWill(waiting: Waiting): void {
+    const will = this.#takeWill(waiting);
+    if (will) this.#context.publish(this.#due(will));
+  }
+
+  #takeWill(waiting: Waiting): Message | undefined {
     const { will } = waiting;
     waiting.will = undefined;
-    if (will) this.#context.publish(this.#due(will));
+    if (will) this.#context.memory.release(will);
+    return will;
   }
 }

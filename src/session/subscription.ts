@@ -53,6 +53,14 @@ export class Subscription implements Member {
     return this.#route ??= new SessionRoute(this.session, [this]);
   }
 
+  hasRoom(message: Message): boolean {
+    try {
+      return this.session.hasRoom(message, this.#terms.of(message.qos, message.retain).qos);
+    } catch {
+      return false; // a store can't read what waits there already
+    }
+  }
+
   /** Takes a message that the group has chosen this member for. */
   next(message: Message): void {
     this.session.deliver(message, this.#terms.of(message.qos, message.retain));

@@ -16,6 +16,7 @@ export class Subscriptions {
   readonly #session: Session;
   readonly #context: SessionContext;
   #byFilter: Map<string, Subscription> | undefined;
+  #shared = 0;
 
   constructor(session: Session, context: SessionContext) {
     this.#session = session;
@@ -25,6 +26,11 @@ export class Subscriptions {
   /** How many there are. */
   get size(): number {
     return this.#byFilter?.size ?? 0;
+  }
+
+  /** How many of these are shared. */
+  get shared(): number {
+    return this.#shared;
   }
 
   /** Whether there is one with exactly this filter. */
@@ -57,8 +63,10 @@ export class Subscriptions {
     const all = this.#byFilter ??= new Map(), former = all.get(keyOf(filter)), group = this.#context.groups.get(filter);
     const subscription = new Subscription(this.#session, options, group);
     all.set(keyOf(filter), subscription);
-    if (group) group.add(subscription);
-    else this.#context.index.add(filter, subscription);
+    if (group) {
+      group.add(subscription);
+      this.#shared++;
+    } else this.#context.index.add(filter, subscription);
     if (former) this.#remove(filter, former);
     else this.#context.memory.add(weightOf(filter));
     return former === undefined;
@@ -87,7 +95,9 @@ export class Subscriptions {
 
   #remove(filter: string, subscription: Subscription): void {
     const { index, groups } = this.#context;
-    if (subscription.group) groups.leave(filter, subscription);
-    else index.delete(filter, subscription);
+    if (subscription.group) {
+      groups.leave(filter, subscription);
+      this.#shared--;
+    } else index.delete(filter, subscription);
   }
 }

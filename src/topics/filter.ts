@@ -5,6 +5,8 @@ import { levelsOf } from "../keys.ts";
 /** The longest topic name or filter, in bytes of UTF-8 [MQTT-4.7.3-3]. */
 const MAX_BYTES = 65_535;
 
+const DOLLAR = 0x24;
+
 const encoder = new TextEncoder();
 
 /**
@@ -71,6 +73,11 @@ export function topicSizeFault(topic: string, { topicLevels, topicLength }: Topi
   for (let at = topic.indexOf("/"); at >= 0; at = topic.indexOf("/", at + 1)) {
     if (++levels > topicLevels) return `has more than ${topicLevels} levels`;
   }
+}
+
+/** True for the topics below which a server tells of itself (3.1.1 section 4.7.2): what clients say there would be taken for that. */
+export function isSysTopic(topic: string): boolean {
+  return topic.charCodeAt(0) === DOLLAR && (topic === "$SYS" || topic.startsWith("$SYS/"));
 }
 
 /** True where `filter` holds a wildcard. */

@@ -9,6 +9,8 @@ export interface Member {
   readonly readiness: number;
   /** Takes a message. */
   next(message: Message): void;
+  /** Whether it can take a message that was another one's, and loses nothing for it; default: yes. */
+  hasRoom?(message: Message): boolean;
 }
 
 /** A filter as it was subscribed to, taken apart; no group where it is not shared. */
@@ -37,12 +39,17 @@ export function groupNameFault(group: string): string | undefined {
   if (/[/+#]/.test(group)) return `Name of a shared subscription "${group}" holds "/", "+" or "#"`;
 }
 
+/** How many members are asked to take a message that one of them leaves, and how often they may say no to all of those. */
+const ASKED = 32, REFUSALS = 10_000;
+
 /** The members of one shared subscription. */
 export class SharedGroup {
   /** The filter that it was subscribed to with, `$share/group/filter`. */
   readonly name: string;
   readonly #members: Member[] = [];
   #last = -1;
+  /** Who is asked next to take what another one leaves. */
+  #heir = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -77,6 +84,27 @@ export class SharedGroup {
     members[best]!.next(message);
     return true;
   }
+
+  /** Shares out what a former member leaves, to the readiest first. Returns how many messages nobody has room for. */
+  inherit(messages: readonly Message[]): number {
+    return [2, 1, 0].reduce((left, readiness) => this.#shareOut(left, readiness), messages).length;
+  }
+
+  /** Gives each message to the next one in turn of those that are just so ready, as long as that is so; the result is what is left. */
+  #shareOut(messages: readonly Message[], readiness: number): readonly Message[] {
+    const heirs = this.#members.filter((member) => member.readiness === readiness),
+      most = Math.min(heirs.length, ASKED);
+    let refusals = 0;
+    return messages.filter((message) => {
+      for (let asked = 0; asked < most && refusals < REFUSALS; asked++, refusals++) {
+        const heir = heirs[this.#heir++ % heirs.length]!;
+        if (heir.readiness !== readiness || heir.hasRoom?.(message) === false) continue;
+        heir.next(message);
+        return false;
+      }
+      return true;
+    });
+  }
 }
 
 /** Where groups stand to be found by topic. */
@@ -106,9 +134,9 @@ export class SharedGroups {
     return found;
   }
 
-  /** Hands a message to the group that has this name now. False where nobody is in it. */
-  hand(shared: string, message: Message): boolean {
-    return this.#groups.get(shared)?.next(message) ?? false;
+  /** Leaves messages to the group that has this name now. Returns how many of them nobody has room for. */
+  leaveTo(shared: string, messages: readonly Message[]): number {
+    return this.#groups.get(shared)?.inherit(messages) ?? messages.length;
   }
 
   /** Takes a member out, and the group out of the index with its last one. */

@@ -141,3 +141,14 @@ Deno.test("A payload that is a part of a larger buffer is sent as that part", ()
     assertEquals(String(parsed(bytes).payload), part.length > 0 ? "hello" : "");
   }
 });
+
+Deno.test("A PUBLISH that is larger than any packet can be has its size, and is not written", () => {
+  const encoder = new PublishEncoder(), lent = { bytes: new Uint8Array(), start: 0, end: 268_435_450 };
+  const message = new Message({ topic: "t", qos: 0, retain: false, client: undefined }, undefined, lent);
+  const variant = { qos: 0, retain: false } as const, remaining = 2 + 1 + lent.end, room = 268_435_455 - remaining;
+  assertEquals(encoder.encode(message, 4, variant).size, 5 + remaining);
+  for (const [count, properties] of [[0, 1], [1, 1 + 2], [100, 2 + 200]] as const) {
+    const { size, start, end } = encoder.encode(message, 5, { ...variant, identifiers: Array(count).fill(1) });
+    assertEquals([size - 5 - remaining, end > start], [properties, properties <= room]);
+  }
+});

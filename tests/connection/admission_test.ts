@@ -161,6 +161,21 @@ Deno.test("A client that comes again from another address needs a place there", 
   await crowd.enter("free", "10.0.0.1");
 });
 
+Deno.test("connectionsPerAddress: the addresses of one IPv6 network are one, and an IPv4 address is one however it is written", async () => {
+  await using crowd = new Crowd({ limits: { connectionsPerAddress: 1 } });
+  const told = refusals(crowd.broker), [one] = crowd.strangers(1, "[2001:db8::1]");
+  await crowd.enter("network", "[2001:db8::1:2:3:4]");
+  await crowd.enter("other network", "[2001:db8:0:1::1]");
+  await crowd.enter("mapped", "[::ffff:10.0.0.1]");
+  assertEquals((await answerTo(one!, "too many")).returnCode, 3);
+  assertEquals((await answerTo(crowd.strangers(1, "10.0.0.1")[0]!, "too many")).returnCode, 3);
+  const before = [
+    "too many [2001:db8::1]: There are 1 connections from",
+    "too many 10.0.0.1: There are 1 connections from",
+  ];
+  assertEquals(told, [`${before[0]} 2001:db8:0:0::/64 already`, `${before[1]} 10.0.0.1 already`]);
+});
+
 /** The address that a refusal tells, without its port. */
 function refusals(broker: Broker): string[] {
   const told: string[] = [];

@@ -1,7 +1,10 @@
 import { Buffer } from "node:buffer";
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import fc from "npm:fast-check@^4";
+import type { PublishFrame } from "../../src/codec/encode.ts";
 import { ChunkPool, Outbox, type OutboxOwner } from "../../src/connection/outbox.ts";
 import { Memory } from "../../src/memory.ts";
+import { Message } from "../../src/message.ts";
 import { systemClock } from "../../src/clock.ts";
 import { Turn } from "../../src/turn.ts";
 import { settle } from "../support/clock.ts";
@@ -275,4 +278,103 @@ Deno.test("While memory is full 16 KiB may be on their way, and a message that i
   assertEquals([state(), scene.rooms], [[false, false, false, true, false], 0]);
   await scene.written();
   assertEquals([state(), scene.rooms], [[true, true, false, false, false], 1]);
+});
+
+/** Bytes of the smallest payload that is not copied. */
+const SHARED = 131_072;
+
+/** A PUBLISH with such a payload: `<payload`. */
+function largeFrame(letter: string, size = SHARED): PublishFrame {
+  const lent = { bytes: Buffer.alloc(size, letter), start: 0, end: size };
+  const rest = new Message({ topic: "t", qos: 0, retain: false, client: undefined }, undefined, lent);
+  return { buffer: Buffer.from("<"), start: 0, end: 1, idAt: 0, size: 1 + size, rest };
+}
+
+Deno.test("A large payload is one for all outboxes, and on the account once, until the last of them has written it", async () => {
+  const memory = new Memory(Infinity), scenes = [1, 2, 3].map(() => new Scene({}, 10, memory));
+  const frame = largeFrame("x");
+  for (const { outbox, turn } of scenes) turn.run(() => outbox.appendPublish(frame, 0, false));
+  for (const [i, scene] of scenes.entries()) {
+    assertEquals([memory.used > SHARED, memory.used < SHARED + 3000, scene.outbox.full], [true, true, true]);
+    await scene.written();
+    await scene.written(100_000);
+    assertEquals(scene.writes.map(({ length }) => length), [1, SHARED, SHARED - 100_000]);
+    if (i === 1) await scene.fail(new Error("gone"));
+    else await scene.written();
+    assertEquals([scene.lost, scene.outbox.full], [Number(i === 1), false]);
+  }
+  assertEquals(memory.used, 0);
+});
+
+Deno.test("A buffer that the payload was lent from may be used again", async () => {
+  const scene = new Scene(), { bytes } = Object.freeze({ bytes: Buffer.alloc(SHARED, "a") });
+  const rest = new Message({ topic: "t", qos: 0, retain: false, client: undefined }, undefined, {
+    bytes,
+    start: 0,
+    end: SHARED,
+  });
+  scene.turn.run(() => scene.outbox.appendPublish({ ...largeFrame("-"), rest }, 0, false));
+  bytes.fill("b");
+  await scene.written();
+  assertEquals(new Set(scene.writes[1]), new Set("a"));
+});
+
+Deno.test("An outbox that dies lets go of the payloads that wait in it, and knows what is lost", async () => {
+  const scene = new Scene();
+  for (const letter of "abc") scene.turn.run(() => scene.outbox.appendPublish(largeFrame(letter), 0, false));
+  assertEquals(scene.memory.used > 3 * SHARED, true);
+  await scene.written();
+  await scene.fail(new Error("gone"));
+  assertEquals([scene.lost, scene.memory.used], [3, 0]);
+});
+
+const piece = fc.oneof(
+  fc.record({ append: fc.integer({ min: 1, max: 3000 }) }),
+  fc.record({ publish: fc.constantFrom(10, SHARED, SHARED + 1) }),
+  fc.constant("mark" as const),
+  fc.constant("permit" as const),
+  fc.record({ write: fc.constantFrom(1, 1000, 50_000, Infinity) }),
+);
+
+Deno.test("Law: what goes out is what was appended, in order, no further than it may, whatever is written when", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(piece, { maxLength: 40, size: "max" }), async (pieces) => {
+      const memory = new Memory(Infinity), turn = new Turn(systemClock, () => {}); // who flushes is the test
+      let pending: { readonly bytes: Uint8Array; readonly resolve: (count: number) => void } | undefined;
+      const owner = {
+        roomAgain() {},
+        writeFailed() {},
+        write: (bytes: Uint8Array) => new Promise<number>((resolve) => pending = { bytes, resolve }),
+      };
+      const outbox = new Outbox(owner, { turn, pool: new ChunkPool(memory) }, 1000), out: Uint8Array[] = [];
+      const appended: Uint8Array[] = [], marks: number[] = [];
+      let permitted = 0;
+      const total = (all: readonly Uint8Array[]) => all.reduce((sum, { length }) => sum + length, 0);
+      const write = async (most: number) => {
+        const { bytes, resolve } = pending ?? {}, count = Math.min(most, bytes?.length ?? 0);
+        pending = undefined;
+        if (bytes) out.push(new Uint8Array(bytes.subarray(0, count)));
+        resolve?.(count);
+        for (let i = 0; i < 5; i++) await Promise.resolve();
+        assert(total(out) <= permitted);
+      };
+      for (const [i, piece] of pieces.entries()) {
+        const letter = String.fromCharCode(97 + i % 26);
+        if (piece === "mark") marks.push(outbox.mark());
+        else if (piece === "permit") outbox.flush(permitted = marks.shift() ?? permitted);
+        else if ("append" in piece) {
+          appended.push(Buffer.alloc(piece.append, letter));
+          outbox.append(appended.at(-1)!);
+        } else if ("publish" in piece) {
+          appended.push(Buffer.concat([Buffer.from("<"), Buffer.alloc(piece.publish, letter)]));
+          outbox.appendPublish(largeFrame(letter, piece.publish), 0, false);
+        } else await write(piece.write);
+      }
+      outbox.flush(permitted = Infinity);
+      while (pending) await write(Infinity);
+      assertEquals(Buffer.compare(Buffer.concat(out), Buffer.concat(appended)), 0);
+      assertEquals([memory.used, outbox.full], [0, false]);
+    }),
+    { numRuns: 100 },
+  );
 });

@@ -8,7 +8,7 @@ import { soon } from "./soon.ts";
 
 /** The broker's side of a connection. */
 export class Served {
-  /** How the broker's reading has ended: an error, or nothing at the end of the stream. */
+  /** How the broker's reading has ended: an error, or nothing at the end of the stream; or a reset that a write was told first. */
   readonly lost: Promise<unknown>;
   /** Resolves when the broker has nothing to do with the connection any more: its socket is closed. */
   readonly over: Promise<void>;
@@ -21,7 +21,10 @@ export class Served {
     this.lost = this.#lost.promise;
     const write = (bytes: Uint8Array) => {
       this.#largestWrite = Math.max(this.#largestWrite, bytes.length);
-      return stream.write(bytes);
+      return stream.write(bytes).catch((error) => {
+        if (error instanceof Deno.errors.ConnectionReset) this.#lost.resolve(error); // the system tells it once
+        throw error;
+      });
     };
     this.over = broker.accept({
       remote: stream.remote,

@@ -171,7 +171,7 @@ const step = fc.oneof(
     arbitrary: fc.record({
       publish: who,
       topic: fc.constantFrom(...TOPICS),
-      size: fc.constantFrom(0, 10, 700, 3000),
+      size: fc.constantFrom(0, 10, 700, 3000, 140_000),
       times: fc.constantFrom(1, 1, 5, 20),
       retain: fc.boolean(),
       expires: fc.boolean(),

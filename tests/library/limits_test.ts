@@ -95,6 +95,20 @@ for (const { name, level, code, refused, topic } of versions) {
     assertEquals(broker.counters.get("denied/quota-exceeded"), 3);
   });
 
+  Deno.test(`sharedSubscriptions (${name}): what is beyond is refused, but no other one; what is known may come again`, async () => {
+    await using scene_ = await scene(level, { sharedSubscriptions: 2 });
+    const { broker, client } = scene_;
+    const subscribe = async (filters: readonly string[], granted: readonly number[]) => {
+      await client.send({ cmd: "subscribe", messageId: 1, subscriptions: filters.map((topic) => ({ topic, qos: 1 })) });
+      await client.expect({ cmd: "suback", granted });
+    };
+    await subscribe(["$share/a/t", "$share/b/t", "$share/c/t", "t", "$share/a/t"], [1, 1, refused, 1, 1]);
+    await client.send({ cmd: "unsubscribe", messageId: 2, unsubscriptions: ["$share/a/t", "t"] });
+    await client.expect({ cmd: "unsuback" });
+    await subscribe(["t", "$share/c/t", "$share/d/t"], [1, 1, refused]);
+    assertEquals(known(broker), ["$share/d/t: quota-exceeded", "$share/c/t: quota-exceeded"]);
+  });
+
   Deno.test(`topicLevels and topicLength (${name}): a filter beyond is refused, the others of its packet are not`, async () => {
     await using scene_ = await scene(level, { topicLevels: 3, topicLength: 8 });
     const { broker, client } = scene_, longest = ["a/b/c", "//", "12345678", "$share/group/a/b/c", "$share/g/12345678"];
@@ -151,6 +165,32 @@ for (const { name, level, code, refused, topic } of versions) {
   });
 }
 
+for (const clean of [true, false]) {
+  const session = clean ? "a new session" : "its session";
+  Deno.test(`publishRate: who comes again, to ${session}, has what it had left, and what has come meanwhile`, async () => {
+    const clock = new VirtualClock(), seen: string[] = [];
+    await using broker = createBroker({ limits: { publishRate: 4 }, clock });
+    broker.topic("#").subscribe((message) => seen.push(message.text()));
+    const come = () => connected(broker, "c", { clean });
+    const first = await come();
+    for (const payload of ["1", "2", "3"]) await first.publish("t", payload);
+    await using second = await come(); // takes over
+    for (const payload of ["4", "too many"]) await second.send(publication("t", payload));
+    await second.expectClosed();
+    await clock.advance(500);
+    await using third = await come();
+    for (const payload of ["5", "6", "too many"]) await third.send(publication("t", payload));
+    await third.expectClosed();
+    await using other = await connected(broker, "other");
+    for (const payload of ["7", "8", "9", "10"]) await other.publish("t", payload);
+    await clock.advance(1500);
+    await using last = await come();
+    for (const payload of ["11", "12", "13", "14", "too many"]) await last.send(publication("t", payload));
+    await last.expectClosed();
+    assertEquals(seen, upTo(14).map(String));
+  });
+}
+
 /** A session of a client that is away, subscribed to everything at QoS 1. */
 async function sleeper(broker: Broker): Promise<void> {
   const client = await connected(broker, "sleeper", { clean: false });
@@ -204,6 +244,17 @@ Deno.test("subscriptions: 10,000 where nobody has said otherwise", async () => {
   const subscriptions = upTo(10_001).map((i) => ({ topic: `${i}`, qos: 0 }));
   await client.send({ cmd: "subscribe", messageId: 1, subscriptions });
   assertEquals((await client.receive()).granted.slice(9998), [0, 0, 0x80]);
+});
+
+Deno.test("sharedSubscriptions: 100 where nobody has said otherwise, so that a client gets a message no more than 101 times", async () => {
+  await using broker = createBroker();
+  await using client = await connected(broker, "c");
+  const subscriptions = ["t", ...upTo(101).map((i) => `$share/${i}/t`)].map((topic) => ({ topic, qos: 0 }));
+  await client.send({ cmd: "subscribe", messageId: 1, subscriptions });
+  assertEquals((await client.receive()).granted.slice(99), [0, 0, 0x80]);
+  await broker.publish("t", "");
+  for (const _ of upTo(101)) await client.expect({ cmd: "publish", topic: "t" });
+  await client.expectNothing();
 });
 
 Deno.test("topicLevels: 200 where nobody has said otherwise", async () => {

@@ -133,3 +133,61 @@ Deno.test("A filter or a retained topic of many levels counts with its levels", 
   scene.route({ topic: "a/a/b", retain: true, payload: new Uint8Array() });
   assertEquals(used(), before);
 });
+
+const growths:
+  readonly (readonly [what: string, least: number, grow: (scene: Scene) => void, shrink: (scene: Scene) => void])[] = [
+    ["An identifier of a QoS 2 message that has come", 1000 * 20, ({ session }) => {
+      for (let id = 1; id <= 1000; id++) session.receive(id);
+      session.receive(1);
+    }, ({ session }) => {
+      for (let id = 0; id <= 1000; id++) session.received(id);
+    }],
+    ["An identifier that awaits its PUBCOMP", 50 * 20, (scene) => {
+      scene.subscribe("#", 2);
+      for (let id = 1; id <= 50; id++) (scene.publishAll(2, "t"), scene.session.release(id));
+    }, ({ session }) => {
+      for (let id = 1; id <= 50; id++) session.complete(id);
+      session.subscriptions.delete("#");
+    }],
+    ["A user name", 60_000, ({ session }) => {
+      for (const length of [10, 60_000]) session.client = { id: "c", username: "x".repeat(length), remote: "" };
+    }, ({ session }) => {
+      session.client = { id: "c", username: undefined, remote: "" };
+    }],
+  ];
+
+for (const [what, least, grow, shrink] of growths) {
+  Deno.test(`${what} is on the account until it goes, or its session`, () => {
+    const scene = new Scene(), { memory } = scene, before = memory.used;
+    grow(scene);
+    assert(memory.used >= before + least, `${memory.used - before}`);
+    shrink(scene);
+    assertEquals(memory.used, before);
+    grow(scene);
+    scene.session.end();
+    assertEquals(memory.used, 0);
+  });
+}
+
+const willEnds:
+  readonly (readonly [how: string, end: (sessions: Sessions, scene: Surroundings) => unknown, published: number])[] = [
+    ["is published", (_, { clock }) => clock.advance(6000), 1],
+    ["is not wanted any more", (sessions) => sessions.open("c", false, 10, { remote: "here", takeOver() {} }), 0],
+    [
+      "is published with the end of its session",
+      (sessions) => sessions.open("c", true, 10, { remote: "here", takeOver() {} }),
+      1,
+    ],
+  ];
+
+for (const [how, end, published] of willEnds) {
+  Deno.test(`A will that waits is on the account until it ${how}`, async () => {
+    const scene = new Surroundings(roomy), sessions = new Sessions(scene);
+    const { session } = sessions.open("c", false, 10, { remote: "here", takeOver() {} });
+    assertEquals(held(scene), 0);
+    assertEquals(sessions.close(session, { message: scene.message({ topic: "will", payload }), delay: 5 }), undefined);
+    assertEquals(held(scene), 1);
+    await end(sessions, scene);
+    assertEquals([held(scene), scene.wills.length], [0, published]);
+  });
+}

@@ -1,5 +1,6 @@
 // What MQTT 5.0 adds to a session and its subscriptions; session_test.ts has what is older.
 import { assertEquals } from "@std/assert";
+import { overloadPolicies } from "../../src/overload.ts";
 import { Session } from "../../src/session/session.ts";
 import type { SubscriptionOptions } from "../../src/session/subscription.ts";
 import { RecordingLink, Scene } from "./scene.ts";
@@ -150,8 +151,8 @@ class SharedScene extends Scene {
   readonly otherLink = new RecordingLink();
   readonly other = new Session("other", 0, this);
 
-  constructor(inflight = 100) {
-    super({ inflight });
+  constructor(inflight = 100, queuedMessages = 100) {
+    super({ inflight, queuedMessages });
     this.other.attach(this.otherLink);
     for (const { subscriptions } of [this.session, this.other]) {
       subscriptions.set("$share/g/#", { ...plain, qos: 2, identifier: 5 });
@@ -219,3 +220,24 @@ Deno.test("A session that waits for its client gets of a shared subscription onl
   assertEquals(scene.takeBoth().map((sent) => sent.filter((text) => !text.includes("dup")).length), [1, 1]);
   assertEquals(scene.drops(), ["lost:client-offline*1"]);
 });
+
+for (const overload of overloadPolicies) {
+  Deno.test(`${overload}: what a member leaves finds room with another one, or is its own loss: nobody else's`, () => {
+    const scene = new SharedScene(100, 3);
+    for (const session of [scene.session, scene.other]) {
+      session.subscriptions.set("$share/g/#", { ...plain, qos: 1, overload });
+      session.detach();
+    }
+    scene.link.writable = scene.otherLink.writable = false;
+    scene.session.attach(scene.link);
+    scene.publishAll(1, "a", "b", "c");
+    scene.session.detach();
+    scene.other.attach(scene.otherLink);
+    scene.publishAll(1, "d");
+    scene.session.end();
+    assertEquals(scene.drops(), ["undefined:session-ended*1"]);
+    scene.otherLink.writable = true;
+    scene.other.resume();
+    assertEquals(scene.otherLink.take().map((sent) => sent[0]), ["d", "a", "b"]);
+  });
+}

@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@
 import {
   type Captures,
   captures,
+  isSysTopic,
   isWildcard,
   matches,
   topicFilterFault,
@@ -127,4 +128,11 @@ Deno.test("Captures<> knows how many wildcards a filter has", () => {
 
 Deno.test("The text of a fault holds the topic, for whoever has to find it", () => {
   assertStringIncludes(topicNameFault("sensors/#/x") ?? "", '"sensors/#/x"');
+});
+
+Deno.test("isSysTopic() is true of $SYS and what is below it, in this spelling alone", () => {
+  for (const topic of ["$SYS", "$SYS/", "$SYS/broker/uptime"]) assertEquals(isSysTopic(topic), true, topic);
+  for (const topic of ["$", "$SY", "$SYSTEM", "$SYSTEM/a", "$sys/a", "/$SYS", "a/$SYS/b", "SYS/a", "$share/g/a"]) {
+    assertEquals(isSysTopic(topic), false, topic);
+  }
 });

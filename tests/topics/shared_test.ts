@@ -11,10 +11,19 @@ class Scene {
   readonly #taken: string[] = [];
 
   /** Adds a member, as ready as it says. */
-  join(name: string, readiness = 2): Member & { readiness: number } {
-    const member = { readiness, next: () => void this.#taken.push(name) };
+  join(name: string, readiness = 2): { -readonly [key in keyof Member]: Member[key] } {
+    const member: { -readonly [key in keyof Member]: Member[key] } = {
+      readiness,
+      next: () => void this.#taken.push(name),
+    };
     this.group.add(member);
     return member;
+  }
+
+  /** Leaves some messages to the group; returns who got them, and how many nobody has got. */
+  leave(count: number): [taken: string, left: number] {
+    const left = this.group.inherit(Array(count).fill(message));
+    return [this.#taken.splice(0).join(""), left];
   }
 
   /** Hands out some messages; returns who got them. */
@@ -167,3 +176,37 @@ for (const [filter, group, rest, fault] of filters) {
     assertEquals(sharedFilterFault(filter), fault);
   });
 }
+
+Deno.test("What a member leaves goes to the others in turn, to the readiest first, as long as each is so ready and has room", () => {
+  const scene = new Scene(), left: Record<string, number> = { a: 2, b: 3, c: 2, d: 9 };
+  const rooms = (name: string, readiness: number, until: number) => {
+    const member = scene.join(name, readiness), { next } = member;
+    member.hasRoom = () => left[name]! > 0;
+    member.next = (message) => {
+      if (--left[name]! <= until) member.readiness = 1;
+      next(message);
+    };
+  };
+  rooms("a", 0, 0);
+  rooms("b", 2, 1); // waits after two of them, and has room for one more
+  rooms("c", 1, 0);
+  scene.join("d", 0).hasRoom = () => false;
+  assertEquals(scene.leave(10), ["bbbccaa", 3]);
+  assertEquals(scene.leave(10), ["", 10]);
+});
+
+Deno.test("Who stays gets what others leave as often as the others that stay", () => {
+  const scene = new Scene();
+  for (const name of "abc") scene.join(name);
+  assertEquals(scene.leave(4), ["abca", 0]);
+  assertEquals([scene.leave(1), scene.leave(1), scene.leave(1)], [["b", 0], ["c", 0], ["a", 0]]);
+  assertEquals(new Scene().leave(3), ["", 3]);
+});
+
+Deno.test("However many members are full, and whatever one leaves, they are asked no more than so often", () => {
+  const scene = new Scene();
+  let asked = 0;
+  for (let i = 0; i < 1000; i++) scene.join("x", i % 3).hasRoom = () => (asked++, false);
+  assertEquals(scene.leave(100_000), ["", 100_000]);
+  assertEquals(asked, 30_000);
+});
