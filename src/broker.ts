@@ -230,7 +230,7 @@ export class Broker implements AsyncDisposable {
    * import { createBroker } from "@brook/mqtt";
    *
    * await using broker = createBroker();
-   * await using _server = Deno.serve({ port: 0 }, broker.fetch);
+   * await using _server = Deno.serve({ port: 0, hostname: "127.0.0.1" }, broker.fetch); // otherwise the whole network may connect
    * ```
    */
   readonly fetch = (request: Request, info?: RequestInfo): Response | Promise<Response> =>
