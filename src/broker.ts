@@ -1,25 +1,12 @@
-// The whole system on one page. Connections are streams of packets; the broker merges what they publish, composes the user's
-// operators between `published` and `routed`, and hands what is routed, through an index by topic filter, to the sessions of its
-// clients and to the observers in its own process.
-import { timeOfDay, WallTime } from "./clock.ts";
-import { Decoder } from "./codec/decode.ts";
-import { PublishEncoder } from "./codec/encode.ts";
+// What users call: a broker as a value, which checks what it is given and says what it throws. How it works inside is system.ts.
 import type { MessageProperties } from "./codec/properties.ts";
-import { Admission } from "./connection/admission.ts";
-import type { ConnectionContext } from "./connection/connection.ts";
-import { Connections, type Listener } from "./connection/connections.ts";
-import { converse } from "./connection/conversation.ts";
-import { ChunkPool } from "./connection/outbox.ts";
+import type { PacketTrace } from "./connection/trace.ts";
+import type { Listener } from "./connection/connections.ts";
 import { reauthorizeAll } from "./connection/reauthorize.ts";
-import { type PacketTrace, Trace } from "./connection/trace.ts";
-import { Deadlines } from "./deadlines.ts";
-import { Durability } from "./durability.ts";
 import { MqttError } from "./errors.ts";
 import type { BrokerEvent } from "./events.ts";
-import { Front, type Pages, type RequestInfo } from "./front.ts";
-import { Journal } from "./journal.ts";
+import type { Pages, RequestInfo } from "./front.ts";
 import type { LedgerEntry, LedgerQuery } from "./ledger.ts";
-import { Memory } from "./memory.ts";
 import {
   Message,
   ownProperties,
@@ -30,24 +17,12 @@ import {
   type QoS,
 } from "./message.ts";
 import { Status } from "./observe/status.ts";
-import {
-  type BrokerOptions,
-  changeLimits,
-  type Limits,
-  type ResolvedOptions,
-  resolveOptions,
-  type RoutingOperator,
-} from "./options.ts";
+import { type BrokerOptions, changeLimits, type Limits, type RoutingOperator } from "./options.ts";
 import { observeTopic, type TopicOptions } from "./routing/observe_topic.ts";
-import { Router } from "./routing/router.ts";
-import { mergeMap, type Observable, Subject } from "./rx.ts";
-import { keeperOf, restoredMessage } from "./session/restore.ts";
-import { Sessions } from "./session/sessions.ts";
-import { compileRoute, type Subscriber } from "./session/subscription.ts";
+import type { Observable } from "./rx.ts";
+import { System } from "./system.ts";
 import { type Captures, topicFilterFault, topicNameFault } from "./topics/filter.ts";
-import { RetainedMessages } from "./topics/retained.ts";
-import { groupNameFault, SharedGroups } from "./topics/shared.ts";
-import { TopicIndex } from "./topics/topic_index.ts";
+import { groupNameFault } from "./topics/shared.ts";
 import {
   acceptorOf,
   identityOf,
@@ -58,8 +33,6 @@ import {
 import type { FailedConnection } from "./transport/prepared.ts";
 import type { TlsAcceptor } from "./transport/tls.ts";
 import type { Acceptor, ByteStream } from "./transport/transport.ts";
-import { Traffic } from "./traffic.ts";
-import { Turn } from "./turn.ts";
 
 /** How a message of this process is published. */
 export interface PublishOptions {
@@ -98,118 +71,18 @@ export class Broker implements AsyncDisposable {
   /** Resolves when the broker has closed. */
   readonly closed: Promise<void>;
 
-  readonly #options: ResolvedOptions;
-  readonly #journal: Journal;
-  readonly #trace = new Trace();
-  readonly #router: Router;
-  readonly #turn: Turn;
-  readonly #index = new TopicIndex<Subscriber, readonly Subscriber[]>(compileRoute);
-  readonly #groups = new SharedGroups(this.#index);
-  readonly #retained: RetainedMessages;
-  readonly #durability: Durability | undefined;
-  readonly #connections = new Connections();
-  readonly #front: Front;
-  readonly #context: ConnectionContext;
-  /** Completes when the broker has closed, and with it every observed topic. */
-  readonly #end = new Subject<never>();
-  readonly #closed = Promise.withResolvers<void>();
-  readonly #abort = (): void => void this.close();
-  #closing = false;
+  readonly #system: System;
 
   /** Use {@linkcode createBroker}. */
   constructor(options: BrokerOptions) {
-    const { routing, limits, clock, store, signal, overload, origins } = this.#options = resolveOptions(options);
-    const turn = this.#turn = new Turn(clock, store && ((turn) => this.#durability!.pass(turn)));
-    const deadlines = new Deadlines(clock, (work) => turn.run(work)), memory = new Memory(limits.memory);
-    const { report } = this.#journal = new Journal(turn, () => timeOfDay(clock));
-    const durability = this.#durability = store && new Durability({ store, clock, report });
-    const wallTime = new WallTime(clock), keeper = store && keeperOf({ store, wallTime }, durability!);
-    this.#retained = new RetainedMessages({ deadlines, memory, limits, keeper });
-    this.#router = new Router(routing, report, (message) => this.#deliver(message));
-    const sessions = new Sessions({
-      index: this.#index,
-      groups: this.#groups,
-      retained: this.#retained,
-      limits,
-      memory,
-      report,
-      deadlines,
-      turn,
-      clock,
-      store,
-      overload,
-      publish: (will) => this.#router.incoming.next(will),
-    });
-    this.#context = {
-      options: this.#options,
-      turn,
-      sessions,
-      deadlines,
-      decoder: new Decoder(),
-      encoder: new PublishEncoder(),
-      pool: new ChunkPool(memory),
-      trace: this.#trace,
-      report,
-      retained: this.#retained,
-      admission: new Admission(limits, memory),
-      memory,
-      traffic: new Traffic(),
-      durability,
-    };
-    this.#front = new Front({
-      origins,
-      clock,
-      closing: () => this.#closing,
-      accept: (stream) => this.accept(stream),
-    });
-    this.#compose();
-    this.published = this.#journal.guard(this.#router.published);
-    this.routed = this.#journal.guard(this.#router.routed);
-    this.packets = this.#journal.guard(this.#trace);
-    this.events = this.#journal.events;
-    this.counters = this.#journal.counters;
-    this.status = new Status(this.#context, this.counters, () => this.#closing);
-    this.closed = this.#closed.promise;
-    signal?.addEventListener("abort", this.#abort);
-    turn.run(() => {
-      for (const message of store?.retained() ?? []) {
-        this.#retained.restore(restoredMessage(message, wallTime), turn.now);
-      }
-      sessions.load();
-    });
-    if (signal?.aborted) this.close();
-  }
-
-  /** The flow: what every connection publishes becomes one stream, which the router hands on through the operators to `#deliver`. */
-  #compose(): void {
-    this.#connections.opened
-      .pipe(mergeMap((connection) => connection.packets.pipe(converse(connection))))
-      .subscribe((message) => this.#router.incoming.next(message));
-  }
-
-  /** The end of the flow: a routed message reaches those whose topic filter matches. */
-  #deliver(message: Message): void {
-    if (!this.#retained.update(message)) {
-      this.#journal.report({
-        type: "dropped",
-        client: undefined,
-        topic: message.topic,
-        reason: "retained-full",
-        count: 1,
-      });
-    }
-    const subscribers = this.#index.match(message.topic);
-    this.#turn.delivers(subscribers.length);
-    for (let i = 0; i < subscribers.length; i++) this.#hand(message, subscribers[i]!);
-  }
-
-  /** What goes wrong with one subscriber does not concern the others. */
-  #hand(message: Message, subscriber: Subscriber): void {
-    try {
-      subscriber.next(message);
-    } catch (error) {
-      this.#journal.report({ type: "observer-error", error });
-    }
+    const { journal, router, trace, context, closed } = this.#system = new System(options);
+    this.published = journal.guard(router.published);
+    this.routed = journal.guard(router.routed);
+    this.packets = journal.guard(trace);
+    this.events = journal.events;
+    this.counters = journal.counters;
+    this.status = new Status(context, this.counters, () => this.#system.closing);
+    this.closed = closed;
   }
 
   /**
@@ -238,8 +111,7 @@ export class Broker implements AsyncDisposable {
     const fault = topicFilterFault(topicFilter) ??
       (options.group === undefined ? undefined : groupNameFault(options.group));
     if (fault) throw new TypeError(fault);
-    const places = { index: this.#index, groups: this.#groups, retained: this.#retained, end: this.#end };
-    return this.#journal.guard(observeTopic(topicFilter, options, places));
+    return this.#system.journal.guard(observeTopic(topicFilter, options, this.#system));
   }
 
   /**
@@ -258,12 +130,13 @@ export class Broker implements AsyncDisposable {
     const fault = topicNameFault(topic) ?? propertiesFault(properties);
     if (fault) throw new TypeError(fault);
     if (qos !== 0 && qos !== 1 && qos !== 2) throw new RangeError(`QoS is ${qos}, not 0, 1 or 2`);
-    if (this.#closing) throw new MqttError("server-shutting-down", "Broker is closed: it takes no messages");
+    const { router, turn, closing } = this.#system;
+    if (closing) throw new MqttError("server-shutting-down", "Broker is closed: it takes no messages");
     const bytes = payloadBytes(payload), tooLong = payloadFault(topic, bytes);
     if (tooLong) throw new RangeError(tooLong);
     const fields = { topic, payload: bytes, qos, retain, client: undefined, properties: ownProperties(properties) };
-    const ended = this.#turn.ended();
-    this.#router.incoming.next(new Message({ ...fields, acceptedAt: this.#turn.now }));
+    const ended = turn.ended();
+    router.incoming.next(new Message({ ...fields, acceptedAt: turn.now }));
     return ended;
   }
 
@@ -285,8 +158,9 @@ export class Broker implements AsyncDisposable {
    * ```
    */
   why(query: LedgerQuery = {}): readonly LedgerEntry[] {
-    this.#journal.flush();
-    return this.#journal.ledger.find(query);
+    const { journal } = this.#system;
+    journal.flush();
+    return journal.ledger.find(query);
   }
 
   /**
@@ -311,7 +185,7 @@ export class Broker implements AsyncDisposable {
    * ```
    */
   use(operator: RoutingOperator): Disposable {
-    const remove = this.#router.use(operator);
+    const remove = this.#system.router.use(operator);
     return { [Symbol.dispose]: remove };
   }
 
@@ -326,17 +200,24 @@ export class Broker implements AsyncDisposable {
   listen(options: TlsListenOptions): TlsListener;
   listen(options?: ListenOptions | Acceptor): Listener;
   listen(from: ListenOptions | TlsListenOptions | Acceptor = {}): Listener {
-    const around = { clock: this.#options.clock, onFailure: this.#failed };
+    const { connections, context } = this.#system;
+    const around = { clock: context.options.clock, onFailure: this.#failed };
     let acceptor: Acceptor | TlsAcceptor;
     const open = () => acceptor = Symbol.asyncIterator in from ? from : acceptorOf(from, around);
-    const listener = this.#connections.listen(open, this.#context);
+    const listener = connections.listen(open, context);
     const replace = (identity: TlsServerIdentity) => (acceptor as TlsAcceptor).replace(identityOf(identity));
     return "cert" in from ? Object.assign(listener, { replace }) : listener;
   }
 
   /** A connection that did not come as far as MQTT: its TLS handshake or its PROXY header was wrong. */
   readonly #failed = ({ remote, error: { message } }: FailedConnection): void =>
-    this.#journal.report({ type: "refused", client: undefined, remote, reason: "protocol-error", detail: message });
+    this.#system.journal.report({
+      type: "refused",
+      client: undefined,
+      remote,
+      reason: "protocol-error",
+      detail: message,
+    });
 
   /**
    * Answers a request to a web server: MQTT over WebSocket at `/mqtt` and `/`, the pages of `serve`, and 404 otherwise. Web pages of
@@ -349,15 +230,15 @@ export class Broker implements AsyncDisposable {
    * import { createBroker } from "@brook/mqtt";
    *
    * await using broker = createBroker();
-   * await using _server = Deno.serve({ port: 0 }, broker.fetch);
+   * await using _server = Deno.serve({ port: 0, hostname: "127.0.0.1" }, broker.fetch); // otherwise the whole network may connect
    * ```
    */
   readonly fetch = (request: Request, info?: RequestInfo): Response | Promise<Response> =>
-    this.#front.answer(request, info);
+    this.#system.front.answer(request, info);
 
   /** Adds pages to `fetch`, for the requests that they answer; disposing of the result removes them. */
   serve(pages: Pages): Disposable {
-    const remove = this.#front.serve(pages);
+    const remove = this.#system.front.serve(pages);
     return { [Symbol.dispose]: remove };
   }
 
@@ -370,7 +251,7 @@ export class Broker implements AsyncDisposable {
    * @throws {RangeError} for a limit out of its range: nothing has changed
    */
   setLimits(limits: Limits): readonly (keyof Limits)[] {
-    return changeLimits(this.#options.limits, limits);
+    return changeLimits(this.#system.context.options.limits, limits);
   }
 
   /**
@@ -381,37 +262,22 @@ export class Broker implements AsyncDisposable {
    * @returns a promise that resolves when all have been asked about
    */
   reauthorize(): Promise<void> {
-    return reauthorizeAll(this.#context);
+    return reauthorizeAll(this.#system.context);
   }
 
   /** Serves a client over any stream of bytes; resolves when that connection has ended. Never rejects. */
   accept(stream: ByteStream): Promise<void> {
-    return this.#connections.accept(stream, this.#context);
+    return this.#system.accept(stream);
   }
 
   /**
-   * Closes the broker: accepts no more, and sends what is under way for at most `drain` milliseconds. May be called again.
+   * Closes the broker: accepts no more, and sends what is under way for at most `drain` milliseconds, 5000 where nothing else is said.
+   * May be called again.
    *
    * @returns `closed`
    */
-  close({ drain = 5000 }: { readonly drain?: number } = {}): Promise<void> {
-    if (!this.#closing) {
-      this.#closing = true;
-      this.#shutDown(drain).then(this.#closed.resolve, this.#closed.reject);
-    }
-    return this.closed;
-  }
-
-  async #shutDown(drain: number): Promise<void> {
-    await this.#connections.close(drain, this.#context);
-    await this.#durability?.close();
-    this.#options.signal?.removeEventListener("abort", this.#abort);
-    this.#journal.report({ type: "closed" });
-    this.#router.close();
-    this.#context.deadlines.close();
-    this.#end.complete();
-    this.#trace.complete();
-    this.#journal.close();
+  close({ drain }: { readonly drain?: number } = {}): Promise<void> {
+    return this.#system.close(drain);
   }
 
   /** Closes the broker: `await using` does that at the end of its block. */

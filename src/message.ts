@@ -31,6 +31,9 @@ export type Payload = string | Uint8Array | ArrayBuffer | number | boolean | nul
   readonly [key: string]: unknown;
 };
 
+/** What `with` changes of a message. */
+export type MessageChanges = Partial<Omit<MessageFields, "payload"> & { readonly payload: Payload }>;
+
 /** A payload in a buffer that is used again after the turn. */
 export interface Lent {
   readonly bytes: Uint8Array;
@@ -249,9 +252,15 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
     return interval === undefined || this.acceptedAt === undefined ? undefined : this.acceptedAt + interval * 1000;
   }
 
-  /** The same message with some parts changed. */
-  with(changes: Partial<MessageFields>): Message {
-    return new Message({ ...fieldsOf(this.keep()), ...changes });
+  /**
+   * The same message with some parts changed. A payload of text goes as UTF-8, bytes as they are, any other value as JSON.
+   *
+   * @throws {TypeError} for a payload that can't be JSON, such as `undefined`
+   */
+  with(changes: MessageChanges): Message {
+    const fields = { ...fieldsOf(this.keep()), ...changes };
+    if (!(fields.payload instanceof Uint8Array)) fields.payload = payloadBytes(fields.payload);
+    return new Message(fields as MessageFields);
   }
 }
 

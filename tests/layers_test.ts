@@ -68,6 +68,7 @@ const rules: readonly (readonly [rule: string, from: string, ...to: readonly str
     "src/connection/",
     "src/routing/",
     "src/broker.ts",
+    "src/system.ts",
   ],
   [
     "The codec knows only packets",
@@ -76,6 +77,7 @@ const rules: readonly (readonly [rule: string, from: string, ...to: readonly str
     "src/connection/",
     "src/routing/",
     "src/broker.ts",
+    "src/system.ts",
     "src/transport/",
   ],
   ["Topics know nothing of clients", "src/topics/", "src/connection/", "src/session/", "src/codec/", "src/transport/"],
@@ -111,6 +113,10 @@ Deno.test("Nobody imports broker.ts but mod.ts and the command", () => {
   const importers = imports.filter(({ to }) => to === "src/broker.ts").map(({ from }) => from);
   assertEquals(importers.filter((file) => file !== "mod.ts" && !/^src\/cli[./]/.test(file)), []);
   assert(importers.includes("mod.ts"));
+});
+
+Deno.test("Nobody imports system.ts but broker.ts", () => {
+  assertEquals(imports.filter(({ to }) => to === "src/system.ts").map(({ from }) => from), ["src/broker.ts"]);
 });
 
 Deno.test("Nobody but the codec and dialect.ts asks which version of MQTT a client speaks", () => {

@@ -52,8 +52,14 @@ Deno.test("with() changes some parts and leaves the others, and the message itse
   assertEquals([message.topic, message.qos, message.client], ["a/b", 1, "c"]);
 });
 
+Deno.test("with() takes a payload as publish() does, and bytes as they are", () => {
+  const bytes = new Uint8Array([0x78]);
+  assertEquals([message.with({ payload: "ü" }).text(), message.with({ payload: { a: 1 } }).text()], ["ü", '{"a":1}']);
+  assertStrictEquals(message.with({ payload: bytes }).payload, bytes);
+});
+
 Deno.test("json() reads the payload, and names the topic where it is not JSON", () => {
-  assertEquals(message.with({ payload: payloadBytes({ a: [1] }) }).json(), { a: [1] });
+  assertEquals(message.with({ payload: { a: [1] } }).json(), { a: [1] });
   const error = assertThrows(() => message.json(), SyntaxError, 'Payload of "a/b" is not JSON: ');
   assertIsError(error.cause, SyntaxError);
 });

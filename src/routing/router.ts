@@ -64,6 +64,8 @@ export class Router {
   /** Completes both streams and stops the operators: nothing is routed after that. */
   close(): void {
     this.#running.unsubscribe();
+    // What is unsubscribed from does not always end: `groupBy` with a duration waits for its source, and keeps the process alive.
+    for (let stage = this.#first; stage; stage = stage.next) stage.remove();
     this.incoming.complete();
     this.published.complete();
     this.routed.complete();

@@ -25,7 +25,7 @@ const gone = [Deno.errors.NotConnected, Deno.errors.ConnectionAborted, Deno.erro
  * @throws {Deno.errors.AddrInUse} where the port is taken
  */
 export function listenTcp({ port = 1883, hostname = "127.0.0.1" }: TcpOptions): Acceptor {
-  const listener = Deno.listen({ port, hostname, tcpBacklog: BACKLOG });
+  const listener = listenAt(hostname, port);
   const { port: actual } = listener.addr;
   return {
     address: `mqtt://${withPort(hostname, actual)}`,
@@ -33,6 +33,18 @@ export function listenTcp({ port = 1883, hostname = "127.0.0.1" }: TcpOptions): 
     [Symbol.asyncIterator]: () => accepted(listener, tcpStream),
     close: () => closed(listener),
   };
+}
+
+/** Of a port that is taken Deno does not say which one it is. */
+function listenAt(hostname: string, port: number): Deno.TcpListener {
+  try {
+    return Deno.listen({ port, hostname, tcpBacklog: BACKLOG });
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
+    throw new Deno.errors.AddrInUse(`Port ${port} of ${hostname} is in use: another one is needed, or 0 for any`, {
+      cause,
+    });
+  }
 }
 
 /** The connections that a listener accepts, until it is closed. */

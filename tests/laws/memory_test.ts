@@ -1,6 +1,6 @@
 // Whatever clients do, in whatever order: what a broker holds for them is never less than nothing, and nothing is held any more when
 // their sessions have ended, their sockets are closed and no message is retained. The parts of a broker are put together here as
-// broker.ts does it, because it shows its account to nobody.
+// system.ts does it, because it shows its account to nobody.
 import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import fc from "npm:fast-check@^4";

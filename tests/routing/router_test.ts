@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import type { Message } from "../../src/message.ts";
 import type { RoutingOperator } from "../../src/options.ts";
 import * as rx from "../../src/rx.ts";
 import { held, mark, messageOf, on, Scene } from "./scene.ts";
@@ -113,6 +114,21 @@ Deno.test("close() ends both streams, and nothing is routed after that", () => {
   release();
   scene.publish("late");
   assertEquals([ends, scene.published, scene.routed], [["published", "routed"], ["held"], []]);
+});
+
+Deno.test("close() ends the groups of an operator, too, whose duration RxJS would wait for", () => {
+  const ended: string[] = [];
+  const scene = new Scene(
+    rx.pipe(
+      rx.groupBy(({ topic }: Message) => topic, {
+        duration: (group) => group.pipe(rx.ignoreElements(), rx.finalize(() => ended.push(group.key))),
+      }),
+      rx.mergeMap((group) => group),
+    ),
+  );
+  scene.publish("a", "b");
+  scene.router.close();
+  assertEquals([scene.routed, ended, scene.events], [["a", "b"], ["a", "b"], []]);
 });
 
 Deno.test("close() lets no operator run on, also none that was removed", () => {

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { Message } from "../../src/message.ts";
+import { Message } from "../../src/message.ts";
 import type { RoutingOperator } from "../../src/options.ts";
 import * as rx from "../../src/rx.ts";
 import { settle } from "../support/clock.ts";
@@ -117,7 +117,12 @@ const wrong: readonly (readonly [what: string, make: (message: Message) => unkno
     "Topic name is 70000 bytes long",
   ],
   ["no topic", (message) => message.with({ topic: 1 as never }), "Topic name is number, not a string"],
-  ["text as payload", (message) => message.with({ payload: "x" as never }), 'Payload of "bad" is string, not bytes'],
+  [
+    "text as payload",
+    (message) => new Message({ ...message, payload: "x" as never }),
+    'Payload of "bad" is string, not bytes',
+  ],
+  ["a payload of nothing", (message) => message.with({ payload: undefined as never }), "Payload is undefined"],
   ["another QoS", (message) => message.with({ qos: 3 as never }), 'QoS of "bad" is 3, not 0, 1 or 2'],
 ];
 

@@ -47,9 +47,10 @@ Deno.test("The address of an IPv6 peer is in brackets", async () => {
   far.close();
 });
 
-Deno.test("A port that is taken is refused", () => {
+Deno.test("A port that is taken is refused, and named", () => {
   using listener = listening();
-  assertThrows(() => listenTcp({ port: listener.acceptor.port }), Deno.errors.AddrInUse);
+  const { port } = listener.acceptor;
+  assertThrows(() => listenTcp({ port }), Deno.errors.AddrInUse, `Port ${port} of 127.0.0.1 is in use`);
 });
 
 Deno.test("A listener that is closed ends its iteration, and may be closed again; its connections go on", async () => {
