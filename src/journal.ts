@@ -85,13 +85,21 @@ export class Journal implements Flushable {
   }
 
   #tell(event: BrokerEvent): void {
-    this.#count(event);
+    const times = this.#count(event);
+    if ("error" in event && times === 1 && !this.#told.observed) {
+      console.error(
+        `Brook: ${event.type}, the first one; all are told to observers of \`broker.events\`:`,
+        event.error,
+      );
+    }
     this.ledger.note(event);
     this.#happened.next(event);
   }
 
-  #count(event: BrokerEvent): void {
-    const key = counterOf(event);
-    this.#counters.set(key, (this.#counters.get(key) ?? 0) + ("count" in event ? event.count : 1));
+  /** Counts an event; the result is how often that kind has happened. */
+  #count(event: BrokerEvent): number {
+    const key = counterOf(event), times = (this.#counters.get(key) ?? 0) + ("count" in event ? event.count : 1);
+    this.#counters.set(key, times);
+    return times;
   }
 }

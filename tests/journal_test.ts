@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { BrokerEvent } from "../src/events.ts";
 import { systemClock } from "../src/clock.ts";
 import { Journal } from "../src/journal.ts";
-import { map, Subject, tap } from "../src/rx.ts";
+import { map, Observable, Subject, tap } from "../src/rx.ts";
 import { Turn } from "../src/turn.ts";
 
 const closed = { type: "closed" } as const, listening = { type: "listening", address: "here" } as const;
@@ -32,6 +32,21 @@ Deno.test("Events are counted by type and reason, several losses at once as so m
   }
   await Promise.resolve();
   assertEquals(counters(), { "listening": 1, "dropped/queue-full": 6, "dropped/expired": 2 });
+});
+
+Deno.test("A failure that nobody observes is on the console, once of each kind; one that is observed is not", () => {
+  const { journal } = newJournal(), { error } = console, printed: unknown[] = [], fault = new Error("no");
+  console.error = (...args: unknown[]) => printed.push(args.at(-1));
+  try {
+    journal.guard(new Observable((observer) => observer.next(1))).subscribe(failing);
+    for (let i = 0; i < 3; i++) journal.report({ type: "routing-error", topic: "t", error: fault });
+    journal.report(listening);
+    journal.events.subscribe();
+    journal.report({ type: "store-failed", error: fault });
+  } finally {
+    console.error = error;
+  }
+  assertEquals(printed, [new TypeError("no"), fault]);
 });
 
 Deno.test("Losses of one client, topic and reason are one event a turn, in order with all others", async () => {

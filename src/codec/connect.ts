@@ -4,10 +4,14 @@ import { Buffer } from "node:buffer";
 import { MqttError } from "../errors.ts";
 import type { QoS } from "../message.ts";
 import { topicNameFault } from "../topics/filter.ts";
+import type { Frame } from "./frame.ts";
 import type { ConnectPacket, ProtocolLevel, WillPacket } from "./packet.ts";
 import { readProperties } from "./properties.ts";
 import { requireResponseTopic } from "./publish.ts";
 import { Reader } from "./reader.ts";
+
+/** Its first byte, and those of others: of a TLS handshake, and of HTTP methods. */
+const CONNECT = 0x10, HANDSHAKE = 0x16, methods = /^(GET |HEAD|POST|PUT |OPTI|CONN|PRI )/;
 
 /** The flags of its variable header (section 3.1.2.3). */
 const RESERVED = 0x01, CLEAN = 0x02, WILL = 0x04, WILL_RETAIN = 0x20, PASSWORD = 0x40, USER_NAME = 0x80;
@@ -42,6 +46,21 @@ export function decodeConnect(body: Buffer): ConnectPacket {
     ...will && { will },
     ...properties && { properties },
   };
+}
+
+/**
+ * Nothing, for whoever has come to the right port.
+ *
+ * @throws {MqttError} where the first bytes are those of TLS or of HTTP, which look like strange packets
+ */
+export function requireMqtt({ bytes, start }: Frame): void {
+  if (bytes[start] === CONNECT) return;
+  const spoken = bytes[start] === HANDSHAKE && bytes[start + 1] === 3
+    ? "TLS"
+    : methods.test(bytes.toString("latin1", start, start + 4))
+    ? "HTTP"
+    : undefined;
+  if (spoken) throw new MqttError("protocol-error", `Client speaks ${spoken}: this is a port for MQTT alone`);
 }
 
 /** A wrong name or level is told apart from a malformed packet: only an unsupported level is answered [MQTT-3.1.2-2]. */

@@ -1,6 +1,7 @@
 // The receiving half of a connection: bytes become packets, handled one at a time and in order. One turn per read: every whole
 // packet that it brought is handled, then every outbox that has something is flushed. RxJS has no back-pressure, so the pace is set
 // here, at the source: while a hook decides, or the client does not take its answers, this one connection is not read.
+import { requireMqtt } from "../codec/connect.ts";
 import { connectLevel } from "../codec/decode.ts";
 import { FrameReader } from "../codec/frame.ts";
 import { MqttError } from "../errors.ts";
@@ -114,6 +115,7 @@ export class Receiver {
     const connection = this.#connection, frame = this.#frames.next();
     if (!frame) return false;
     if (!connection.session && !connection.authentication) {
+      requireMqtt(frame);
       connection.dialect = dialects[connectLevel(frame) ?? connection.dialect.level];
     }
     const { decoder, trace, traffic } = connection.context, packet = decoder.decode(frame, connection.dialect.level);
