@@ -1,6 +1,6 @@
 // Which test proves which statement of the standard. This program finds the ids at the ends of test names, checks that
-// every statement has a test or a reason why it has none, and writes the table in README.md; with `--check` it only
-// tells whether that is up to date. Another file than README.md can be named behind it.
+// every statement has a test or a reason why it has none, and writes the tables in README.md beside it; with `--check` it
+// only tells whether those are up to date. Another file than that can be named behind it.
 import { type Standard, standards } from "./statements.ts";
 
 /** A name of a test, or of a case of one, that ends in ids. */
@@ -96,7 +96,7 @@ export async function allTests(): Promise<NamedTest[]> {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const [path = new URL("../../README.md", import.meta.url)] = args.filter((arg) => !arg.startsWith("--"));
+  const [path = new URL("README.md", import.meta.url)] = args.filter((arg) => !arg.startsWith("--"));
   const tests = await allTests(), wrong = faults(standards, tests);
   if (wrong.length > 0) {
     console.error(wrong.join("\n"));
@@ -106,7 +106,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (!args.includes("--check")) {
     await Deno.writeTextFile(path, filled);
   } else if (page !== filled) {
-    console.error("The table of conformance in README.md is not up to date: run `deno task docs`");
+    console.error("tests/conformance/README.md is not up to date: run `deno task docs`");
     return 1;
   }
   return 0;
