@@ -1,5 +1,10 @@
 // A message on its way through the broker: what a PUBLISH carries, without the packet around it. An immutable value: an
 // operator that wants another topic or payload makes another message with `with`.
+//
+// Most messages are over when their turn ends, and their payload is never copied but from the buffer that it was read into to those
+// that it is written from: it is lent (`Lent`). Whoever needs it longer asks for a copy, the cheapest that will do: `settle` for what
+// is under way to a client until it is acknowledged, `keep` for what operators and observers of the streams see, `own` for what waits
+// in queues and for the observers of a topic, who may do with it what they like.
 import { Buffer } from "node:buffer";
 import type { MessageProperties } from "./codec/properties.ts";
 import { copyBytes } from "./codec/writer.ts";
