@@ -112,6 +112,54 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name:
+    "Certificates that are renewed, also by a link that points elsewhere, are served without a signal, and nobody is disconnected",
+  ignore: !canIssue,
+  async fn() {
+    const folder = await Deno.makeTempDir(),
+      names = ["cert.pem", "key.pem"],
+      paths = names.map((n) => `${folder}/${n}`);
+    const link = (issued: { certificateFile: string; keyFile: string }) => {
+      for (const [i, file] of [issued.certificateFile, issued.keyFile].entries()) {
+        Deno.symlinkSync(file, `${paths[i]!}.new`);
+        Deno.renameSync(`${paths[i]!}.new`, paths[i]!);
+      }
+    };
+    const renewed = authority.issue("/CN=renewed", { use: "serverAuth" });
+    link(server);
+    {
+      const files = [...paths, renewed, server].flatMap((one) =>
+        typeof one === "string" ? [one] : [one.certificateFile, one.keyFile]
+      );
+      await using broker = await started(files, "--tls-port", "0", "--cert", paths[0]!, "--key", paths[1]!);
+      const over = { protocol: "mqtts", ca: authority.own.certificate };
+      await using client = await clientAt(broker, "mqtts", "stays", over);
+      const shown = () => subjectAt(broker.ports.get("mqtts")!, authority.own.certificate);
+      link(renewed);
+      await broker.logged("Reloaded the certificates");
+      assertEquals(await shown(), "renewed");
+      await Deno.remove(paths[1]!);
+      await broker.logged('"cert" stays as it was: --key: File ');
+      assertEquals(await shown(), "renewed");
+      await client.subscribe("still/there", { qos: 0 });
+      await client.leave();
+    }
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+Deno.test({
+  name: "--https keeps its certificate until the next start, and says so",
+  ignore: !canIssue,
+  async fn() {
+    await using broker = await started([server.certificateFile, server.keyFile], "--https", "0", ...certified);
+    broker.signal("SIGHUP");
+    await broker.logged("--https keeps its certificate until the next start");
+    await broker.logged("Reloaded");
+  },
+});
+
 /** The name in the certificate that a server shows. */
 async function subjectAt(port: number, ca: string): Promise<string> {
   const { connect } = await import("node:tls");
