@@ -35,6 +35,12 @@ export interface Credentials {
     /** Its SHA-256 as pairs of upper-case hexadecimal digits with colons between them. */
     readonly fingerprint: string;
   } | undefined;
+  /**
+   * Ends the connection, accepted or not, once so many milliseconds have passed: a hook lets a client in for no longer than that. Of
+   * several, the soonest counts. A client of 5.0 is told "maximum-connect-time". `undefined` where there is no connection, such as for a
+   * look at the page.
+   */
+  readonly endAfter?: (milliseconds: number) => void;
 }
 
 /** An accepted client. */

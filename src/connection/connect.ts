@@ -41,7 +41,7 @@ export function connect(connection: Connection, packet: ConnectPacket): void {
 }
 
 function credentialsOf(
-  { remote, certificate }: Connection,
+  { remote, certificate, endAfter }: Connection,
   { username, password }: ConnectPacket,
   clientId: string,
 ): Credentials {
@@ -53,6 +53,7 @@ function credentialsOf(
     passwordBytes: password,
     remote,
     ...proven,
+    endAfter,
   };
 }
 
@@ -104,7 +105,6 @@ function welcome(
     };
   }
   const { session, present } = sessions.open(client.id, clean, expiry, connection, connection.will);
-  const former = session.client;
   connection.accept(client, session, keepAlive);
   connection.send(connection.dialect.connack(present, about)); // [MQTT-3.2.0-1]
   report({
@@ -117,7 +117,7 @@ function welcome(
     sessionPresent: present,
     keepAlive,
   });
-  if (present && (!former || former.username !== client.username)) reauthorize(session, connection.context);
+  if (present) reauthorize(session, connection.context); // what it may do now need not be what it could do then
   session.attach(connection);
 }
 
