@@ -3,10 +3,12 @@
 import type { Clock } from "./clock.ts";
 import { hostFault, hostsOf } from "./hosts.ts";
 import type { ByteStream } from "./transport/transport.ts";
-import { upgrade, type WebSocketOptions } from "./transport/websocket.ts";
+import { upgrade } from "./transport/websocket.ts";
 
 /** What a web server tells of a request: where it comes from. */
-export type RequestInfo = NonNullable<WebSocketOptions["info"]>;
+export interface RequestInfo {
+  readonly remoteAddr: Deno.Addr;
+}
 
 /** Answers a request, or leaves it to others. */
 export type Pages = (request: Request, info?: RequestInfo) => Response | Promise<Response> | undefined;

@@ -3,12 +3,8 @@
 // user is.
 import { type Authenticate, refusal } from "../access/access.ts";
 import type { Clock } from "../clock.ts";
+import type { RequestInfo } from "../front.ts";
 import { withPort } from "../transport/tcp.ts";
-
-/** What a server tells of a request beside it, such as `Deno.serve` does. */
-export interface RequestInfo {
-  readonly remoteAddr: Deno.Addr;
-}
 
 /** How long a password that was right is taken again without asking the hook, in milliseconds, and how many are remembered. */
 const REMEMBERED = 60_000, MOST = 1000;

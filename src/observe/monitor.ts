@@ -1,10 +1,11 @@
 // What people and programs see of a broker over HTTP: a page, the JSON that it shows, metrics and health. To be mounted in any server
 // that answers a Request with a Response; what is not its own it leaves to others.
 import type { Authenticate } from "../access/access.ts";
+import type { RequestInfo } from "../front.ts";
 import type { LedgerEntry, LedgerQuery } from "../ledger.ts";
 import { VERSION } from "../version.ts";
 import { hostFault } from "../hosts.ts";
-import { Gate, isSameOrigin, type RequestInfo } from "./gate.ts";
+import { Gate, isSameOrigin } from "./gate.ts";
 import { countsOf } from "./metrics.ts";
 import page from "./page.html" with { type: "text" };
 import { healthResponse, metricsResponse } from "./prometheus.ts";
