@@ -105,12 +105,16 @@ async function socketAt(path: string) {
   try {
     return await listenUnix({ path });
   } catch (error) {
-    const folder = path.replace(/\/?[^/]*$/, "") || ".";
-    const why = error instanceof Deno.errors.NotCapable
-      ? `it needs the permissions --allow-read=${folder} --allow-write=${folder}`
-      : (error as Error).message;
-    throw new Error(`--unix: Can't listen at "${path}": ${why}`, { cause: error });
+    throw new Error(`--unix: Can't listen at "${path}": ${socketFault(error as Error, path)}`, { cause: error });
   }
+}
+
+function socketFault(error: Error, path: string): string {
+  if (!(error instanceof Deno.errors.NotCapable)) return error.message;
+  if (error.message.includes("net access")) {
+    return `it needs the permission --allow-net, or of that unix:${path} and unix:${path}.new, as whole paths`;
+  }
+  return `it needs the permissions --allow-read=${path},${path}.new --allow-write=${path},${path}.new`;
 }
 
 /** Where the broker listens, and who may connect. */

@@ -220,7 +220,15 @@ const missing: readonly (readonly [what: string, permissions: readonly string[],
     "a Unix socket",
     ["--allow-net"],
     "--no-http --unix /tmp/b.sock",
-    '--unix: Can\'t listen at "/tmp/b.sock": it needs the permissions --allow-read=/tmp --allow-write=/tmp',
+    '--unix: Can\'t listen at "/tmp/b.sock": it needs the permissions --allow-read=/tmp/b.sock,/tmp/b.sock.new ' +
+    "--allow-write=/tmp/b.sock,/tmp/b.sock.new",
+  ],
+  [
+    "a Unix socket on the network",
+    ["--allow-net=127.0.0.1", "--allow-read=/tmp", "--allow-write=/tmp"],
+    "--no-http --unix /tmp/b.sock",
+    '--unix: Can\'t listen at "/tmp/b.sock": it needs the permission --allow-net, or of that unix:/tmp/b.sock and ' +
+    "unix:/tmp/b.sock.new, as whole paths",
   ],
 ];
 
