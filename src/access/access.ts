@@ -47,7 +47,10 @@ export interface Credentials {
 export interface ClientInfo {
   /** The client identifier. */
   readonly id: string;
-  /** The user name of its CONNECT, or the one that enhanced authentication has found; `undefined` without either. */
+  /**
+   * The user name of its CONNECT, or the one that enhanced authentication has found; where it sent none, the common name of its
+   * certificate. `undefined` without any.
+   */
   readonly username: string | undefined;
   /** Address and port of the other side. */
   readonly remote: string;

@@ -21,7 +21,7 @@ export function connect(connection: Connection, packet: ConnectPacket): void {
   const id = connection.claimedId = packet.clientId || assignClientId(connection, packet.clean);
   admission.admit(connection, sessions.find(id));
   const credentials = credentialsOf(connection, packet, id);
-  const admit = (username = packet.username, data?: Uint8Array) =>
+  const admit = (username = packet.username ?? certified(connection), data?: Uint8Array) =>
     admitWill(connection, packet, { id, username, remote: connection.remote }, data);
   if (method !== undefined) {
     return authenticate(
@@ -38,6 +38,11 @@ export function connect(connection: Connection, packet: ConnectPacket): void {
     if (refused) throw refusedConnect(refused, `Client "${id}" may not connect`);
     admit();
   });
+}
+
+/** The user whom a certificate names. */
+function certified({ certificate }: Connection): string | undefined {
+  return certificate?.commonName || undefined;
 }
 
 function credentialsOf(

@@ -65,9 +65,10 @@ Deno.test({
       return run("mosquitto_pub", { args: [...at, "-i", "lamp", "-q", "1", ...options] });
     };
     const own = ["--cert", certificateFile, "--key", keyFile];
-    await publish(...own);
-    await publish(...own, "-u", "lamp");
-    await broker.logged('Client "lamp" connected as "lamp"');
+    for (const name of [[], ["-u", "lamp"]]) {
+      await publish(...own, ...name);
+      await broker.logged('Client "lamp" connected as "lamp"');
+    }
     await assertRejects(() => publish(...own, "-u", "safe"), Error, "ended with");
     await broker.logged('Refused client "lamp"');
     await assertRejects(() => publish(), Error, "ended with");
@@ -75,6 +76,43 @@ Deno.test({
     await using plain = await TestClient.tcp(broker.port);
     await plain.send({ cmd: "connect", clientId: "plain", clean: true, keepalive: 0 });
     await plain.expect({ cmd: "connack", returnCode: 5 });
+  },
+});
+
+Deno.test({
+  name: "A certificate says who its client is to --acl, too",
+  ignore: !(canIssue && canPublish),
+  async fn() {
+    const ca = authority.own.certificateFile, acl = await Deno.makeTempFile();
+    await Deno.writeTextFile(acl, "user lamp\ntopic write home/lamp\n");
+    {
+      const files = [server.certificateFile, server.keyFile, ca, acl];
+      await using broker = await started(files, "--tls-port", "0", ...certified, "--client-ca", ca, "--acl", acl);
+      const { certificateFile, keyFile } = authority.issue("/CN=lamp", { use: "clientAuth" });
+      const publish = (topic: string) => {
+        const at = [
+          "-h",
+          "localhost",
+          "-p",
+          `${broker.ports.get("mqtts")}`,
+          "--cafile",
+          ca,
+          "-m",
+          "m",
+          "-q",
+          "1",
+          "-V",
+          "5",
+        ];
+        return run("mosquitto_pub", {
+          args: [...at, "--cert", certificateFile, "--key", keyFile, "-i", "lamp", "-t", topic],
+        });
+      };
+      await publish("home/lamp");
+      await publish("home/safe");
+      await broker.logged('Client "lamp" may not publish "home/safe": not-authorized');
+    }
+    await Deno.remove(acl);
   },
 });
 
