@@ -63,7 +63,7 @@ export class Reloader implements Disposable {
 
 /** The files of certificates that are in use. */
 function certificateFiles({ cert, key, clientCa }: Settings): string[] {
-  return [cert, key, clientCa].filter((path) => path !== undefined);
+  return [...cert, ...key, ...clientCa === undefined ? [] : [clientCa]];
 }
 
 /** @param started the settings that the broker was started with */

@@ -198,12 +198,47 @@ Deno.test({
   },
 });
 
-/** The name in the certificate that a server shows. */
-async function subjectAt(port: number, ca: string): Promise<string> {
+Deno.test({
+  name:
+    "With several certificates, a client gets the one of the host that it asks for, also after they were renewed, or else the first",
+  ignore: !canIssue,
+  async fn() {
+    const folder = await Deno.makeTempDir(), path = (name: string) => `${folder}/${name}`;
+    const write = (name: string, subject: string, host: string) => {
+      const issued = authority.issue(`/CN=${subject}`, { use: "serverAuth", hosts: `DNS:${host},DNS:also.${host}` });
+      Deno.writeTextFileSync(path(`${name}.crt`), issued.certificate);
+      Deno.writeTextFileSync(path(`${name}.key`), issued.key);
+    };
+    for (const name of ["first", "second", "third"]) {
+      write(name, name, name === "third" ? "*.third.example" : `${name}.example`);
+    }
+    {
+      const options = ["first", "second", "third"].flatMap((
+        n,
+      ) => ["--cert", path(`${n}.crt`), "--key", path(`${n}.key`)]);
+      await using broker = await started([folder], "--tls-port", "0", ...options);
+      const port = broker.ports.get("mqtts")!,
+        asked = ["second.example", "also.second.example", "a.third.example", "localhost"];
+      const shown = async () => {
+        const names: string[] = [];
+        for (const host of asked) names.push(await subjectAt(port, authority.own.certificate, host));
+        return names;
+      };
+      assertEquals(await shown(), ["second", "second", "third", "first"]);
+      write("second", "renewed", "second.example");
+      await broker.logged("Reloaded the certificates");
+      assertEquals(await shown(), ["renewed", "renewed", "third", "first"]);
+    }
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+/** The name in the certificate that a server shows to who asks for a host. */
+async function subjectAt(port: number, ca: string, servername = "localhost"): Promise<string> {
   const { connect } = await import("node:tls");
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const socket = connect(
-    { port, host: "localhost", ca },
+    { port, host: "localhost", servername, ca, checkServerIdentity: () => undefined },
     () => resolve(String(socket.getPeerCertificate().subject.CN)),
   );
   socket.on("error", reject);
