@@ -73,7 +73,7 @@ async function reload(running: Running, started: Settings, settings: Settings): 
   for (const key of Object.keys(table) as Key[]) {
     if (!changeable.includes(key) && !isSame(started[key], settings[key])) log.note(later(key));
   }
-  replace("passwords", passwords, access.passwords, log);
+  replace("passwords", passwords, access.passwords, log, (changed) => disconnect(broker, changed));
   if (replace("acl", acl, access.acl, log)) await broker.reauthorize();
   replaceCertificates(running, settings);
   for (const name of broker.setLimits(settings.limits)) log.note(later(`limits.${name}`));
@@ -88,15 +88,22 @@ function replaceCertificates({ listeners: { tls }, log }: Running, settings: Set
 }
 
 /** Replaces what a file says. False where that was not possible, or there is no such file. */
-function replace(
+function replace<Outcome>(
   key: "passwords" | "acl",
   path: string | undefined,
-  hook: AccessHooks["passwords"],
+  hook: { replace(text: string): Outcome } | undefined,
   log: CommandLog,
+  then: (outcome: Outcome) => void = () => {},
 ): boolean {
   if ((path === undefined) !== (hook === undefined)) log.note(later(key));
   if (path === undefined || !hook) return false;
-  return attempt(key, log, () => made(key, path, (text) => hook.replace(text)));
+  return attempt(key, log, () => then(made(key, path, (text) => hook.replace(text))));
+}
+
+/** Ends the connections of users: who has the new password comes again. */
+function disconnect({ status }: Broker, users: ReadonlySet<string>): void {
+  const clients = [...status.clients()].filter(({ connected, username }) => connected && users.has(username ?? ""));
+  for (const { id } of clients) status.disconnect(id);
 }
 
 function attempt(key: Key, log: CommandLog, change: () => void): boolean {
