@@ -47,7 +47,8 @@ export class Front {
   /** Answers a request. */
   answer(request: Request, info?: RequestInfo): Response | Promise<Response> {
     const { pathname } = new URL(request.url);
-    if (PATHS.includes(pathname) && request.headers.has("upgrade")) return this.#connect(request, info);
+    const wanted = request.headers.get("upgrade")?.toLowerCase(); // it may be HTTP/2, which a server may leave out
+    if (PATHS.includes(pathname) && wanted === "websocket") return this.#connect(request, info);
     for (const pages of this.#pages) {
       const response = pages(request, info);
       if (response) return response;

@@ -86,7 +86,7 @@ function routeOf(broker: Monitored, method: string, { pathname, searchParams }: 
 }
 
 function only(wanted: string, method: string, answer: Answer): Answer {
-  if (method === wanted) return answer;
+  if (method === wanted || method === "HEAD" && wanted === "GET") return answer; // of which the server leaves out the body
   return () => text(405, `Method ${method} is not for this, ${wanted} is`, { allow: wanted });
 }
 

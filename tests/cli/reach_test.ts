@@ -4,6 +4,7 @@ import { MqttjsClient } from "../interop/mqttjs.ts";
 import { connStream } from "../../src/transport/tcp.ts";
 import { TestClient } from "../support/client.ts";
 import { BrokerProcess, denoRun, has, run } from "../support/process.ts";
+import { RawWebSocket } from "../transport/raw_websocket.ts";
 import { canIssue, identity } from "../transport/certificates.ts";
 
 const canPublish = has("sh", "-c", "command -v mosquitto_pub") || Deno.env.get("CI") !== undefined;
@@ -32,6 +33,26 @@ async function exchange(broker: BrokerProcess, scheme: string, over: object): Pr
 Deno.test("The command serves MQTT over WebSocket, and needs no more than --allow-net for it", async () => {
   await using broker = await started([]);
   for (const path of ["/", "/mqtt"]) await exchange(broker, "ws", { protocol: "ws", path });
+});
+
+Deno.test("The command shows its page by addresses and local names, and by the hosts of --origin", async () => {
+  await using broker = await started([], "--origin", "https://mqtt.example.org");
+  const asked = {
+    Upgrade: "",
+    Connection: "",
+    "Sec-WebSocket-Key": "",
+    "Sec-WebSocket-Version": "",
+    "Sec-WebSocket-Protocol": "",
+  };
+  const statusFor = async (Host: string, path: string) => {
+    using conn = await RawWebSocket.open(broker.ports.get("ws")!, { ...asked, Host }, path);
+    return conn.head.slice(9, 12);
+  };
+  const found: string[] = [];
+  for (const host of ["127.0.0.1", "localhost", "192.0.2.7:9001", "brook", "mqtt.example.org", "evil.example"]) {
+    for (const path of ["/", "/metrics", "/healthz"]) found.push(await statusFor(host, path));
+  }
+  assertEquals(found, [...Array(15).fill("200"), ...Array(3).fill("421")]);
 });
 
 Deno.test("A WebSocket that is open keeps the command from nothing: it ends on SIGTERM", async () => {

@@ -118,6 +118,17 @@ Deno.test("fetch says which page or host it has found, and which it wants", asyn
   );
 });
 
+Deno.test("fetch: a client that would rather speak HTTP/2 gets the page all the same", async () => {
+  await using broker = createBroker();
+  using _pages = broker.serve(() => new Response("a page"));
+  const headers = {
+    connection: "Upgrade, HTTP2-Settings",
+    upgrade: "h2c",
+    "http2-settings": "AAMAAABkAAQAoAAAAAIAAAAA",
+  };
+  assertEquals(await (await broker.fetch(new Request("http://localhost/", { headers }))).text(), "a page");
+});
+
 Deno.test("fetch tells pages where a request comes from", async () => {
   await using broker = createBroker();
   await using server = served(broker);

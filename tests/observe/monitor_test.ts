@@ -83,6 +83,15 @@ Deno.test("A client is disconnected by a POST of the page, or of a program, and 
   assertEquals((await ask(broker, "/api/clients/%ff/disconnect", { method })).status, 400);
 });
 
+Deno.test("Who wants to know no more than whether something is there asks with HEAD, and gets what GET gets", async () => {
+  await using broker = createBroker();
+  for (const path of ["/", "/healthz", "/metrics"]) {
+    const [head, get] = [await ask(broker, path, { method: "HEAD" }), await ask(broker, path)];
+    assertEquals([head.status, [...head.headers]], [200, [...get.headers]], path);
+  }
+  assertEquals((await ask(broker, "/metrics", { method: "PUT" })).status, 405);
+});
+
 Deno.test("A name that somebody else made to mean this machine is refused", async () => {
   await using broker = createBroker();
   const statusOf = async (host: string, asked: Asked = {}) =>
