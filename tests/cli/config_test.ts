@@ -7,7 +7,7 @@ import { parseFlags } from "../../src/cli/flags.ts";
 import { configSchema } from "../../src/cli/schema.ts";
 import { type Setting, settingsOf, table } from "../../src/cli/settings.ts";
 import { TestClient } from "../support/client.ts";
-import { BrokerProcess, denoRun } from "../support/process.ts";
+import { BrokerProcess, denoRun, root } from "../support/process.ts";
 
 const settings = Object.entries(table) as [string, Setting][];
 
@@ -41,6 +41,14 @@ for (const [key, { flag, value }] of settings) {
 Deno.test("A file may have comments, a comma behind the last item, and name its schema", () => {
   const text = '// ours\n{ "$schema": "x", "port": 1 /* one */, "http": false, }\n';
   assertEquals(configOf(text, "f"), { port: 1, http: false });
+});
+
+Deno.test("The file in README.md is right, and its schema is there", () => {
+  const [, text] = /^```jsonc\n(.*?)^```/ms.exec(Deno.readTextFileSync(new URL("README.md", root))) ?? [];
+  const settings = settingsOf(configOf(text!, "README.md"), {});
+  assertEquals([settings.tlsPort, settings.cert, settings.http], [8883, ["server.crt", "other.crt"], false]);
+  const [, path] = /"\$schema": "(.*?)"/.exec(text!) ?? [];
+  assertEquals(JSON.parse(Deno.readTextFileSync(new URL(path!, root))), schema);
 });
 
 Deno.test("A file may name one certificate by itself", () => {
