@@ -8,17 +8,19 @@ const readme = Deno.readTextFileSync(new URL("README.md", root));
 const block = /^```sh narrow\n(.*?)^```/ms.exec(readme)?.[1] ?? "";
 const commands = block.split("\n").filter((line) => line.startsWith("deno run "));
 
-/** The ports of README.md, and such as are free here. */
-const ports = new Map(["1883", "8883", "9001", "9443"].map((port) => {
-  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  return [port, String(listener.addr.port)];
-}));
+/** Ports that are free at present, by those of README.md. */
+function freePorts(): ReadonlyMap<string, string> {
+  return new Map(["1883", "8883", "9001", "9443"].map((port) => {
+    using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+    return [port, String(listener.addr.port)];
+  }));
+}
 
 /** A folder with the files that the commands name. */
 class Folder implements Disposable {
   readonly path = Deno.makeTempDirSync();
 
-  async fill(): Promise<this> {
+  async fill(port: string): Promise<this> {
     const { authority, server } = identity();
     const files = {
       "server.crt": server.certificate,
@@ -26,7 +28,7 @@ class Folder implements Disposable {
       "ca.crt": authority.own.certificate,
       "acl.txt": "topic #\n",
       "passwords.txt": await passwordEntry("ada", "lovelace", 101),
-      "brook.json": `{ "port": ${ports.get("1883")} }`,
+      "brook.json": `{ "port": ${port} }`,
     };
     for (const [name, text] of Object.entries(files)) Deno.writeTextFileSync(`${this.path}/${name}`, text);
     // A socket that a killed program has left: closing removes it by its first name alone.
@@ -43,7 +45,8 @@ class Folder implements Disposable {
 
 /** Runs a command in a folder of its own until it listens or ends; resolves to its first line, or its faults and its status. */
 async function outcome(command: readonly string[]): Promise<string> {
-  using folder = await new Folder().fill();
+  const ports = freePorts();
+  using folder = await new Folder().fill(ports.get("1883")!);
   const args = command.map((word) => {
     const here = word.replaceAll("/run/", `${folder.path}/`).replaceAll(
       /\b(1883|8883|9001|9443)\b/g,
