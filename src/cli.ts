@@ -9,7 +9,7 @@ import { openStore } from "./cli/kept.ts";
 import { checkCertificates, listenAll, startLine } from "./cli/listeners.ts";
 import { CommandLog } from "./cli/log.ts";
 import { sysTopics } from "./observe/sys_topics.ts";
-import { reloader } from "./cli/reload.ts";
+import { Reloader } from "./cli/reload.ts";
 import { settingsOf } from "./cli/settings.ts";
 import { onSignals } from "./cli/signals.ts";
 import { VERSION } from "./version.ts";
@@ -47,8 +47,8 @@ async function run(args: readonly string[]): Promise<void> {
   if (listeners.web) broker.serve((await import("./observe/monitor.ts")).monitor(broker));
   using _topics = sysTopics(broker);
   const log = new CommandLog(broker);
-  const reload = reloader({ broker, access, listeners, log }, settings, read);
-  using _signals = onSignals(stop, reload);
+  using reload = new Reloader({ broker, access, listeners, log }, settings, read);
+  using _signals = onSignals(stop, reload.all);
   console.log(startLine(listeners, settings));
   if (listeners.missing) console.error(`brook: ${listeners.missing}`);
   // The log starts behind that line: where listening fails, the fault is the only one.

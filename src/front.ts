@@ -1,14 +1,17 @@
 // The broker behind a web server: MQTT over WebSocket at two paths, and whatever pages others have to show at the rest. Invariant: a
 // web page of a stranger gets no connection: browsers would let it open one to any address that they can reach, this machine's included.
 import type { Clock } from "./clock.ts";
+import { hostFault, hostsOf } from "./hosts.ts";
 import type { ByteStream } from "./transport/transport.ts";
-import { upgrade, type WebSocketOptions } from "./transport/websocket.ts";
-
-/** Answers a request, or leaves it to others. */
-export type Pages = (request: Request) => Response | Promise<Response> | undefined;
+import { upgrade } from "./transport/websocket.ts";
 
 /** What a web server tells of a request: where it comes from. */
-export type RequestInfo = NonNullable<WebSocketOptions["info"]>;
+export interface RequestInfo {
+  readonly remoteAddr: Deno.Addr;
+}
+
+/** Answers a request, or leaves it to others. */
+export type Pages = (request: Request, info?: RequestInfo) => Response | Promise<Response> | undefined;
 
 /** What it needs of the broker. */
 interface Surroundings {
@@ -44,9 +47,10 @@ export class Front {
   /** Answers a request. */
   answer(request: Request, info?: RequestInfo): Response | Promise<Response> {
     const { pathname } = new URL(request.url);
-    if (PATHS.includes(pathname) && request.headers.has("upgrade")) return this.#connect(request, info);
+    const wanted = request.headers.get("upgrade")?.toLowerCase(); // it may be HTTP/2, which a server may leave out
+    if (PATHS.includes(pathname) && wanted === "websocket") return this.#connect(request, info);
     for (const pages of this.#pages) {
-      const response = pages(request);
+      const response = pages(request, info);
       if (response) return response;
     }
     if (PATHS.includes(pathname)) return this.#connect(request, info); // which says what is missing
@@ -56,17 +60,27 @@ export class Front {
   #connect(request: Request, info: RequestInfo | undefined): Response {
     const { origins, clock, closing, accept } = this.#around, origin = request.headers.get("origin");
     if (closing()) return new Response("The broker is closed\n", { status: 503 });
-    if (origin !== null && !origins.includes("*") && !origins.includes(origin) && !isOwn(origin, request)) {
-      return new Response(`Pages of ${JSON.stringify(origin)} may not connect\n`, { status: 403 });
-    }
+    const refused = origin === null ? undefined : refusal(origin, request, origins); // programs that are no browser name none
+    if (refused) return refused;
     return upgrade(request, accept, { clock, ...info && { info } });
   }
 }
 
-/** Whether a page is of the host that it asks, whatever the port, or both are on this machine. */
-function isOwn(origin: string, request: Request): boolean {
-  const page = URL.canParse(origin) ? new URL(origin).hostname : "", host = new URL(request.url).hostname;
-  return page === host || isLocal(page) && isLocal(host);
+/**
+ * The answer to a page that may not connect. One of the host that it asks may, whatever the port, and so may one of this machine that
+ * asks this machine; but the name of the host counts only where it can't be anybody's. Where the page came over TLS it can't: its server
+ * had to have a certificate, and no browser lets such a page connect to another server without one.
+ */
+function refusal(origin: string, request: Request, origins: readonly string[]): Response | undefined {
+  if (origins.includes("*") || origins.includes(origin)) return undefined;
+  const page = URL.canParse(origin) ? new URL(origin) : undefined, { hostname } = new URL(request.url);
+  if (page?.hostname !== hostname && !(page && isLocal(page.hostname) && isLocal(hostname))) {
+    const wanted =
+      `those of "${hostname}" may, and those of an origin which the broker was told of, such as by --origin`;
+    return new Response(`Pages of ${JSON.stringify(origin)} may not connect: ${wanted}\n`, { status: 403 });
+  }
+  const fault = page.protocol === "https:" ? undefined : hostFault(request, hostsOf(origins));
+  return fault === undefined ? undefined : new Response(`${fault}\n`, { status: 421 });
 }
 
 function isLocal(host: string): boolean {

@@ -11,7 +11,7 @@ const CLIENTS = 1000, KINDS = 50;
 const LONGEST = 256;
 
 /** The events that explain a loss. */
-type Loss = Extract<
+export type Loss = Extract<
   BrokerEvent,
   {
     type:

@@ -102,7 +102,8 @@ export interface BrokerOptions {
   readonly store?: Store;
   /**
    * Origins such as `https://example.org` whose web pages may connect over WebSocket, besides those of the host that they connect to;
-   * `*` stands for all. Default none.
+   * `*` stands for all. Their hosts are names by which web pages may ask for the broker, besides addresses, local names such as
+   * `localhost`, and whatever a browser reaches over TLS. Default none.
    */
   readonly origins?: readonly string[];
   /** Closes the broker when aborted. */

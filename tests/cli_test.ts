@@ -100,6 +100,10 @@ const misuses: readonly (readonly [args: string, fault: string])[] = [
   ["--tls-port 8883", "--tls-port and --https need --cert and --key"],
   ["--https 0 --cert a.crt", "--tls-port and --https need --cert and --key"],
   ["--cert a.crt --key a.key", "--cert and --key need --tls-port or --https"],
+  [
+    "--tls-port 0 --cert a.crt --key a.key --cert b.crt",
+    "--cert and --key come in pairs: there are 2 of one and 1 of the other",
+  ],
   ["--client-ca a.crt", "--client-ca needs --tls-port"],
   ["--passwords", "--passwords has no value: it needs the path of a file, such as passwords.txt"],
   ["--log-level loud", `--log-level is "loud": ${level}`],

@@ -35,13 +35,22 @@ export interface Credentials {
     /** Its SHA-256 as pairs of upper-case hexadecimal digits with colons between them. */
     readonly fingerprint: string;
   } | undefined;
+  /**
+   * Ends the connection, accepted or not, once so many milliseconds have passed: a hook lets a client in for no longer than that. Of
+   * several, the soonest counts. A client of 5.0 is told "maximum-connect-time". `undefined` where there is no connection, such as for a
+   * look at the page.
+   */
+  readonly endAfter?: (milliseconds: number) => void;
 }
 
 /** An accepted client. */
 export interface ClientInfo {
   /** The client identifier. */
   readonly id: string;
-  /** The user name of its CONNECT, or the one that enhanced authentication has found; `undefined` without either. */
+  /**
+   * The user name of its CONNECT, or the one that enhanced authentication has found; where it sent none, the common name of its
+   * certificate. `undefined` without any.
+   */
   readonly username: string | undefined;
   /** Address and port of the other side. */
   readonly remote: string;

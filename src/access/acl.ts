@@ -115,11 +115,17 @@ function parse(text: string): Rules {
       if (rules) rules.push(rule);
       else users.set(user, [rule]);
     } else if (keyword === "pattern") patterns.push(ruleOf(keyword, rest, fault));
-    else if (keyword !== "user") throw fault(`begins with "${keyword}", not with "topic", "pattern", "user" or "#"`);
-    else if (rest === "") throw fault('says "user", and no name behind it');
+    else if (keyword !== "user") {
+      throw fault(`begins with ${word(keyword)}, not with "topic", "pattern", "user" or "#"`);
+    } else if (rest === "") throw fault('says "user", and no name behind it');
     else user = rest;
   }
   return { users, patterns };
+}
+
+/** A word that could be a keyword is shown; what else stands there may be a line of a password file. */
+function word(text: string): string {
+  return /^[a-z]+$/i.test(text) ? `"${text}"` : "what is no word";
 }
 
 const kinds: readonly string[] = ["read", "write", "readwrite", "deny"] satisfies Rule["access"][];

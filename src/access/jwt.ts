@@ -1,6 +1,6 @@
 // JSON Web Tokens (RFC 7519) as passwords: who a client is, and what it may do, is what somebody has signed. Stands beside
 // the API, not in it: only whoever imports this file loads npm:jose, which checks the signatures. Invariant: a connection
-// has the rights of the token that it came with, as long as that is valid, and no token gets into an error or event.
+// has the rights of the token that it came with, lasts as long as that is valid, and no token gets into an error or event.
 import { errors, type JWTPayload, jwtVerify } from "./jose.ts";
 import { keyGetter } from "./jwt_keys.ts";
 import { covers } from "../topics/covers.ts";
@@ -72,8 +72,8 @@ const expired: Refusal = { reason: "not-authorized", message: "Token has expired
  * subscription has to be covered by one of them. Without a list, nothing is permitted: `anyOf(tokens.authorize, …)` gives
  * more. Where there are passwords, too, `anyOf` had better ask for tokens first: they would count as wrong passwords.
  *
- * When a token expires, its client may publish and subscribe no more; the connection does not end by that, and its
- * subscriptions go on.
+ * When a token expires, its client may publish and subscribe no more, and its connection ends within a second. It may come again with
+ * another token; the subscriptions of its session that this one does not permit are gone then.
  *
  * @throws {TypeError} where the key can't be used, or not with these algorithms
  *
@@ -100,7 +100,9 @@ export async function jwt(options: JwtOptions): Promise<JwtAccess> {
     if (!publish || !subscribe) {
       return { reason: "not-authorized", message: "Token permits something that is not a topic filter" };
     }
-    grants.add(credentials, { expires: ((payload.exp ?? Infinity) + clockTolerance) * 1000, publish, subscribe });
+    const expires = ((payload.exp ?? Infinity) + clockTolerance) * 1000;
+    grants.add(credentials, { expires, publish, subscribe });
+    if (expires < Infinity) credentials.endAfter?.(expires - now());
     return true;
   };
   return {

@@ -56,12 +56,15 @@ function ifMissing(error: unknown): undefined {
 }
 
 function fail(file: string, done: "read" | "written", error: unknown): never {
-  throw new Error(`File "${file}" can't be ${done}: ${whyNot(error)}`, { cause: error });
+  throw new Error(`File "${file}" can't be ${done}: ${whyNot(error, file)}`, { cause: error });
 }
 
-function whyNot(error: unknown): string {
+function whyNot(error: unknown, file: string): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
-  if (error instanceof Deno.errors.NotCapable) return "it needs the permissions --allow-read and --allow-write";
+  if (error instanceof Deno.errors.NotCapable) {
+    const folder = file.replace(/\/?[^/]*$/, "") || ".";
+    return `it needs the permissions --allow-read=${folder} --allow-write=${folder}`; // the new file is written beside it
+  }
   if (error instanceof Deno.errors.PermissionDenied) return "this user has no right to do that";
   return error instanceof Error ? error.message : String(error);
 }

@@ -52,6 +52,16 @@ export const flag: Kind = {
   accepts: (value) => typeof value === "boolean",
 };
 
+/** The paths of files: in a configuration file one, or a list; on the command line, the flag can be repeated. */
+export function paths(example: string): Kind {
+  const one = path(example), list = texts(one.needs);
+  return {
+    ...one,
+    schema: { anyOf: [one.schema, list.schema] },
+    accepts: (value) => one.accepts(value) || list.accepts(value) && (value as unknown[]).length > 0,
+  };
+}
+
 /** One of several words. */
 export function choice(...words: readonly string[]): Kind {
   return {

@@ -1,7 +1,7 @@
 // Everything that the command listens at, and the line that says so.
 import type { Broker, TlsListener } from "../broker.ts";
 import type { TlsListenOptions, TlsServerIdentity } from "../transport/listen.ts";
-import { checkAuthorities, checkIdentity } from "../transport/pem.ts";
+import { checkAuthorities, checkIdentity, hostNamesOf } from "../transport/pem.ts";
 import { withPort } from "../transport/tcp.ts";
 import { listenUnix } from "../transport/unix.ts";
 import { VERSION } from "../version.ts";
@@ -58,11 +58,16 @@ export async function listenAll(broker: Broker, settings: Settings): Promise<Lis
   return { addresses, missing, tls, web: page, [Symbol.dispose]: () => end.abort() };
 }
 
-/** The certificate and what belongs to it, as their files say. */
+/**
+ * The certificates and what belongs to them, as their files say: all but the first one by the hosts that they name.
+ *
+ * @throws {Error} where one can't be read
+ */
 export function identityOf({ cert, key, clientCa }: Settings): TlsServerIdentity {
+  const [first, ...others] = cert.map((path, i) => ({ cert: readFile("cert", path), key: readFile("key", key[i]!) }));
   return {
-    cert: readFile("cert", cert!),
-    key: readFile("key", key!),
+    ...first!,
+    hosts: Object.fromEntries(others.flatMap((pair) => hostNamesOf(pair.cert).map((host) => [host, pair]))),
     ...clientCa !== undefined && { clientCa: readFile("client-ca", clientCa) },
   };
 }
@@ -73,9 +78,12 @@ export function identityOf({ cert, key, clientCa }: Settings): TlsServerIdentity
  * @throws {Error} where one can't be read or is wrong
  */
 export function checkCertificates(settings: Settings): void {
-  if (settings.cert === undefined) return;
-  const { cert: certificate, key, clientCa } = identityOf(settings);
+  if (settings.cert.length === 0) return;
+  const { cert: certificate, key, hosts = {}, clientCa } = identityOf(settings);
   checkIdentity({ certificate, key });
+  for (const [host, { cert, key }] of Object.entries(hosts)) {
+    checkIdentity({ certificate: cert, key }, ` of host "${host}"`);
+  }
   if (clientCa !== undefined) checkAuthorities(clientCa, "Client CA");
 }
 
@@ -105,12 +113,16 @@ async function socketAt(path: string) {
   try {
     return await listenUnix({ path });
   } catch (error) {
-    const folder = path.replace(/\/?[^/]*$/, "") || ".";
-    const why = error instanceof Deno.errors.NotCapable
-      ? `it needs the permissions --allow-read=${folder} --allow-write=${folder}`
-      : (error as Error).message;
-    throw new Error(`--unix: Can't listen at "${path}": ${why}`, { cause: error });
+    throw new Error(`--unix: Can't listen at "${path}": ${socketFault(error as Error, path)}`, { cause: error });
   }
+}
+
+function socketFault(error: Error, path: string): string {
+  if (!(error instanceof Deno.errors.NotCapable)) return error.message;
+  if (error.message.includes("net access")) {
+    return `it needs the permission --allow-net, or of that unix:${path} and unix:${path}.new, as whole paths`;
+  }
+  return `it needs the permissions --allow-read=${path},${path}.new --allow-write=${path},${path}.new`;
 }
 
 /** Where the broker listens, and who may connect. */

@@ -4,7 +4,7 @@ import { type LogLevel, logLevels } from "../observe/log.ts";
 import type { Limits } from "../options.ts";
 import { overloadPolicies, type OverloadPolicy } from "../overload.ts";
 import { UsageError } from "./fault.ts";
-import { choice, flag, type Kind, limits, path, port, portOrNone, text, texts } from "./kinds.ts";
+import { choice, flag, type Kind, limits, path, paths, port, portOrNone, text, texts } from "./kinds.ts";
 
 /** One thing that the command can be told. */
 export interface Setting {
@@ -55,8 +55,15 @@ export const table = {
     value: "PORT",
     help: "port of MQTT over WebSocket and TLS; needs --cert and --key",
   },
-  cert: { kind: path("server.crt"), flag: "cert", value: "FILE", help: "certificate (PEM), and those behind it" },
-  key: { kind: path("server.key"), flag: "key", value: "FILE", help: "its key (PEM, not encrypted)" },
+  cert: {
+    kind: paths("server.crt"),
+    flag: "cert",
+    value: "FILE",
+    repeated: true,
+    help: "certificate (PEM), and those behind it; can be repeated, each with its --key: at --tls-port,\n" +
+      "the first is for clients that ask for a host which none of the others names",
+  },
+  key: { kind: paths("server.key"), flag: "key", value: "FILE", repeated: true, help: "its key (PEM, not encrypted)" },
   clientCa: {
     kind: path("ca.crt"),
     flag: "client-ca",
@@ -132,7 +139,9 @@ export const commands = {
 } as const;
 
 /** What was given, by a file or by flags. */
-export type Given = { readonly [key in Key]?: Settings[key] | undefined };
+export type Given =
+  & { readonly [key in Exclude<Key, "cert" | "key">]?: Settings[key] | undefined }
+  & { readonly [key in "cert" | "key"]?: string | readonly string[] | undefined };
 
 /** All settings. */
 export interface Settings {
@@ -143,8 +152,10 @@ export interface Settings {
   readonly origins: readonly string[];
   readonly tlsPort: number | undefined;
   readonly https: number | undefined;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
+  /** The first is for those that ask for no host that another one names. */
+  readonly cert: readonly string[];
+  /** In the same order. */
+  readonly key: readonly string[];
   readonly clientCa: string | undefined;
   readonly unix: string | undefined;
   readonly proxyProtocol: boolean;
@@ -166,8 +177,8 @@ const defaults: Settings = {
   origins: [],
   tlsPort: undefined,
   https: undefined,
-  cert: undefined,
-  key: undefined,
+  cert: [],
+  key: [],
   clientCa: undefined,
   unix: undefined,
   proxyProtocol: false,
@@ -188,11 +199,19 @@ const defaults: Settings = {
  * @throws {UsageError} where they do not go together
  */
 export function settingsOf(file: Given, flags: Given): Settings {
-  const settings = { ...defaults, ...file, ...flags, limits: { ...file.limits, ...flags.limits } } as Settings;
+  const given = { ...defaults, ...file, ...flags, limits: { ...file.limits, ...flags.limits } };
+  const settings = { ...given, cert: [given.cert ?? []].flat(), key: [given.key ?? []].flat() } as Settings;
   const { host, tlsPort, https, cert, key, clientCa, allowAnonymous } = settings;
   const encrypted = tlsPort !== undefined || https !== undefined;
-  if (encrypted && !(cert && key)) throw new UsageError("--tls-port and --https need --cert and --key");
-  if (!encrypted && (cert ?? key) !== undefined) throw new UsageError("--cert and --key need --tls-port or --https");
+  if (encrypted && (cert.length === 0 || key.length === 0)) {
+    throw new UsageError("--tls-port and --https need --cert and --key");
+  }
+  if (!encrypted && cert.length + key.length > 0) throw new UsageError("--cert and --key need --tls-port or --https");
+  if (cert.length !== key.length) {
+    throw new UsageError(
+      `--cert and --key come in pairs: there are ${cert.length} of one and ${key.length} of the other`,
+    );
+  }
   if (clientCa !== undefined && tlsPort === undefined) throw new UsageError("--client-ca needs --tls-port");
   if (!isLoopback(host) && !isSecured(settings) && !allowAnonymous) {
     throw new UsageError(

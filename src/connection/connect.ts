@@ -21,7 +21,7 @@ export function connect(connection: Connection, packet: ConnectPacket): void {
   const id = connection.claimedId = packet.clientId || assignClientId(connection, packet.clean);
   admission.admit(connection, sessions.find(id));
   const credentials = credentialsOf(connection, packet, id);
-  const admit = (username = packet.username, data?: Uint8Array) =>
+  const admit = (username = packet.username ?? certified(connection), data?: Uint8Array) =>
     admitWill(connection, packet, { id, username, remote: connection.remote }, data);
   if (method !== undefined) {
     return authenticate(
@@ -40,8 +40,13 @@ export function connect(connection: Connection, packet: ConnectPacket): void {
   });
 }
 
+/** The user whom a certificate names. */
+function certified({ certificate }: Connection): string | undefined {
+  return certificate?.commonName || undefined;
+}
+
 function credentialsOf(
-  { remote, certificate }: Connection,
+  { remote, certificate, endAfter }: Connection,
   { username, password }: ConnectPacket,
   clientId: string,
 ): Credentials {
@@ -53,6 +58,7 @@ function credentialsOf(
     passwordBytes: password,
     remote,
     ...proven,
+    endAfter,
   };
 }
 
@@ -104,7 +110,6 @@ function welcome(
     };
   }
   const { session, present } = sessions.open(client.id, clean, expiry, connection, connection.will);
-  const former = session.client;
   connection.accept(client, session, keepAlive);
   connection.send(connection.dialect.connack(present, about)); // [MQTT-3.2.0-1]
   report({
@@ -117,7 +122,7 @@ function welcome(
     sessionPresent: present,
     keepAlive,
   });
-  if (present && (!former || former.username !== client.username)) reauthorize(session, connection.context);
+  if (present) reauthorize(session, connection.context); // what it may do now need not be what it could do then
   session.attach(connection);
 }
 

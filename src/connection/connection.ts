@@ -88,6 +88,8 @@ export class Connection implements Link, Holder, OutboxOwner {
   #aliases: IncomingAliases | undefined;
   #rate: TokenBucket | undefined;
   #deadline: Deadline | undefined;
+  /** What a hook has granted it, and when that is over. */
+  #term: { readonly end: number; readonly deadline: Deadline } | undefined;
   /** How many more deadlines a hook may let pass. */
   #patience = HOOK_ROUNDS;
   #overloaded = false;
@@ -242,6 +244,15 @@ export class Connection implements Link, Holder, OutboxOwner {
     else this.refuse(new MqttError("protocol-error", "The client took too long to connect"));
   }
 
+  /** Ends the connection, accepted or not, when so many milliseconds have passed; of several, the soonest counts. */
+  readonly endAfter = (delay: number): void => {
+    const { deadlines, turn } = this.context, end = turn.now + delay;
+    if (this.#ended || this.#term && this.#term.end <= end) return;
+    this.#term?.deadline.cancel();
+    const over = new MqttError("maximum-connect-time", "The time is over for which the client was let in");
+    this.#term = { end, deadline: deadlines.start(delay, () => turn.run(() => this.fail(over))) };
+  };
+
   /** Refuses the client if it can't take this acceptance [MQTT5-3.1.2-24]. */
   requireRoom(connack: ConnackPacket): void {
     if (!this.#sender.fits(connack)) throw new MqttError("packet-too-large", "CONNACK is too large for the client");
@@ -334,6 +345,7 @@ export class Connection implements Link, Holder, OutboxOwner {
     this.#aliases?.clear();
     this.#underWay?.clear();
     this.#deadline?.cancel();
+    this.#term?.deadline.cancel();
     this.#receiver.stop();
     this.session?.detach(); // what an observer of the event publishes would come behind the DISCONNECT [MQTT5-3.14.4-1]
     if (client) report({ type: "disconnected", client: client.id, remote, reason, detail });

@@ -3,42 +3,17 @@
 // user is.
 import { type Authenticate, refusal } from "../access/access.ts";
 import type { Clock } from "../clock.ts";
+import type { RequestInfo } from "../front.ts";
 import { withPort } from "../transport/tcp.ts";
-
-/** What a server tells of a request beside it, such as `Deno.serve` does. */
-export interface RequestInfo {
-  readonly remoteAddr: Deno.Addr;
-}
 
 /** How long a password that was right is taken again without asking the hook, in milliseconds, and how many are remembered. */
 const REMEMBERED = 60_000, MOST = 1000;
-
-const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
-
-/**
- * Whether a request names a host that it may mean. Whoever comes from this machine may have been led here by a name that somebody else
- * has made to mean this machine (DNS rebinding): only names of the machine itself are taken then, and those in `names`.
- */
-export function isExpectedHost(request: Request, info?: RequestInfo, names: readonly string[] = []): boolean {
-  const host = hostOf(request), address = info && addressOf(info);
-  if (address !== undefined && !LOOPBACK.test(address.includes(":") ? `[${address}]` : address)) return true;
-  return LOOPBACK.test(host) || names.includes(host);
-}
 
 /** Whether a request comes from a page of this very server, or from no page at all. */
 export function isSameOrigin(request: Request): boolean {
   const origin = request.headers.get("origin");
   if (origin === null) return ["same-origin", "none", null].includes(request.headers.get("sec-fetch-site"));
   return URL.canParse(origin) && new URL(origin).host === new URL(request.url).host;
-}
-
-/** The name of the host without its port. */
-function hostOf(request: Request): string {
-  return new URL(request.url).hostname;
-}
-
-function addressOf({ remoteAddr }: RequestInfo): string | undefined {
-  return "hostname" in remoteAddr ? remoteAddr.hostname.replace(/^::ffff:/, "") : undefined;
 }
 
 /** Asks for user name and password by HTTP's Basic authentication (RFC 7617), and has the hook decide. */

@@ -1,9 +1,11 @@
 // What people and programs see of a broker over HTTP: a page, the JSON that it shows, metrics and health. To be mounted in any server
 // that answers a Request with a Response; what is not its own it leaves to others.
 import type { Authenticate } from "../access/access.ts";
+import type { RequestInfo } from "../front.ts";
 import type { LedgerEntry, LedgerQuery } from "../ledger.ts";
 import { VERSION } from "../version.ts";
-import { Gate, isExpectedHost, isSameOrigin, type RequestInfo } from "./gate.ts";
+import { hostFault } from "../hosts.ts";
+import { Gate, isSameOrigin } from "./gate.ts";
 import { countsOf } from "./metrics.ts";
 import page from "./page.html" with { type: "text" };
 import { healthResponse, metricsResponse } from "./prometheus.ts";
@@ -19,7 +21,10 @@ export interface Monitored {
 export interface MonitorOptions {
   /** Decides who may look, and disconnect clients; default: the broker's own hook, so that whoever may connect may do that. */
   readonly authenticate?: Authenticate;
-  /** Host names, without a port, under which a proxy on this machine passes requests on. */
+  /**
+   * Host names, without a port, by which it may be asked, besides addresses and local names; `*` stands for all. Default: those of the
+   * origins whose pages may connect.
+   */
   readonly hosts?: readonly string[];
 }
 
@@ -46,13 +51,14 @@ const SHOWN = 200;
  * ```
  */
 export function monitor(broker: Monitored, options: MonitorOptions = {}): MonitorHandler {
-  const { status } = broker, { authenticate = status.authenticate, hosts = [] } = options;
+  const { status } = broker, { authenticate = status.authenticate, hosts = status.hosts } = options;
   const gate = new Gate(authenticate, status.clock);
   return (request, info) => {
     const url = new URL(request.url), answer = routeOf(broker, request.method, url);
     if (!answer) return undefined;
     const guarded = async () => {
-      if (!isExpectedHost(request, info, hosts)) return text(421, `Host "${url.hostname}" is not expected here`);
+      const fault = hostFault(request, hosts);
+      if (fault) return text(421, fault);
       if (request.method === "POST" && !isSameOrigin(request)) return text(403, "The request is from another site");
       if (url.pathname === "/healthz") return answer();
       return await gate.refusal(request, info) ?? answer();
@@ -80,7 +86,7 @@ function routeOf(broker: Monitored, method: string, { pathname, searchParams }: 
 }
 
 function only(wanted: string, method: string, answer: Answer): Answer {
-  if (method === wanted) return answer;
+  if (method === wanted || method === "HEAD" && wanted === "GET") return answer; // of which the server leaves out the body
   return () => text(405, `Method ${method} is not for this, ${wanted} is`, { allow: wanted });
 }
 

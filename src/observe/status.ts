@@ -3,6 +3,7 @@
 import type { Authenticate } from "../access/access.ts";
 import type { Clock } from "../clock.ts";
 import type { Connection, ConnectionContext } from "../connection/connection.ts";
+import { hostsOf } from "../hosts.ts";
 import type { TrafficCounts } from "../traffic.ts";
 
 /** What there is, as numbers. */
@@ -43,6 +44,8 @@ export class Status {
   readonly clock: Clock;
   /** Who may connect; nothing where everybody may. */
   readonly authenticate: Authenticate | undefined;
+  /** Hosts by which web servers may be asked for it; `*` stands for all. */
+  readonly hosts: readonly string[];
   /** How often each kind of event has happened, as `type` or `type/reason`. */
   readonly counters: ReadonlyMap<string, number>;
   readonly #context: ConnectionContext;
@@ -55,6 +58,7 @@ export class Status {
     this.counters = counters;
     this.clock = context.options.clock;
     this.authenticate = context.options.authenticate;
+    this.hosts = hostsOf(context.options.origins);
     this.#closing = closing;
     this.#since = this.clock.now();
   }

@@ -22,6 +22,18 @@ export function checkIdentity({ certificate, key }: Identity, whose = ""): void 
   throw new TypeError(`Key${whose} does not belong to the certificate of "${oneLine(first!.subject)}"`);
 }
 
+/**
+ * The host names that a certificate is for.
+ *
+ * @throws {TypeError} where it can't be read, or names none
+ */
+export function hostNamesOf(certificate: string): string[] {
+  const [first] = certificatesOf(certificate, "Certificate"), { subjectAltName = "", subject } = first!;
+  const names = [...subjectAltName.matchAll(/(?:^|, )DNS:([^,\s]+)/g)].map(([, name]) => name!);
+  if (names.length > 0) return names;
+  throw new TypeError(`Certificate of "${oneLine(subject)}" names no host`);
+}
+
 /** Checks that the certificates of authorities can be read. */
 export function checkAuthorities(pem: string, name: string): void {
   certificatesOf(pem, name);

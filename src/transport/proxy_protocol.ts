@@ -25,7 +25,7 @@ const LARGEST = 4096;
  * behind.
  */
 export function overProxy(acceptor: Acceptor, options: ProxyProtocolOptions = {}): Acceptor {
-  return prepared(acceptor, (stream) => withoutHeader(stream, options), options.onFailure);
+  return prepared(acceptor, (stream) => withoutHeader(stream, options), options);
 }
 
 /** Reads the header of one connection, and resolves to what is behind it. The stream is closed where that fails. */

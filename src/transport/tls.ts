@@ -66,7 +66,7 @@ const SPARE = 64;
  */
 export function listenTls({ port = 8883, hostname, ...options }: TlsOptions & TcpOptions): TlsAcceptor {
   const handshakes = new Handshakes(options);
-  return secured(listenTcp({ port, ...hostname !== undefined && { hostname } }), handshakes, options.onFailure);
+  return secured(listenTcp({ port, ...hostname !== undefined && { hostname } }), handshakes, options);
 }
 
 /**
@@ -75,12 +75,12 @@ export function listenTls({ port = 8883, hostname, ...options }: TlsOptions & Tc
  * @throws {TypeError} where a certificate or a key is wrong: which, and what was found
  */
 export function overTls(acceptor: Acceptor, options: TlsOptions): TlsAcceptor {
-  return secured(acceptor, new Handshakes(options), options.onFailure);
+  return secured(acceptor, new Handshakes(options), options);
 }
 
-function secured(acceptor: Acceptor, handshakes: Handshakes, onFailure: OnFailure | undefined): TlsAcceptor {
+function secured(acceptor: Acceptor, handshakes: Handshakes, { onFailure, clock }: TlsOptions): TlsAcceptor {
   return {
-    ...prepared(acceptor, (stream) => handshakes.shake(stream), onFailure),
+    ...prepared(acceptor, (stream) => handshakes.shake(stream), { onFailure, clock }),
     address: acceptor.address.replace(/^mqtt\b/, "mqtts"),
     replace: (identity) => handshakes.replace(identity),
   };

@@ -1,13 +1,14 @@
 // MQTT over a Unix socket: a path instead of a port, for clients on the same machine, which the rights of a file let in
 // or keep out. A program that was killed leaves its socket behind as a file where nobody listens; such a one is
 // replaced, but no other file is. The socket is made under another name, and moved: so it has its rights from the
-// start, and Deno, which removes a closed socket by its name some time later, can't remove that of a successor.
+// start, and Deno, which removes a closed socket by its name some time later, can't remove that of a successor. The other
+// name is always the same one, so that permissions can be as narrow as two names.
 import { accepted, closed, connStream } from "./tcp.ts";
 import type { Acceptor } from "./transport.ts";
 
 /** Where to listen. */
 export interface UnixOptions {
-  /** Where the socket is; it is removed when the acceptor is closed. At most 98 bytes. */
+  /** Where the socket is; it is removed when the acceptor is closed. At most 103 bytes; with `.new` behind it, it must be free. */
   readonly path: string;
   /**
    * Who may connect, as rights of the file: writing is what counts, so 0o660 is the owner and the group. Default: by
@@ -17,13 +18,14 @@ export interface UnixOptions {
 }
 
 /**
- * Listens on a Unix socket. Needs the permissions to read and write its folder.
+ * Listens on a Unix socket. Needs the permissions to read and to write the path, and the path with
+ * `.new` behind it, and those of the network for `unix:` and the same two, absolute.
  *
  * @throws {Deno.errors.AddrInUse} where somebody listens already, or another file is in the way
  * @throws {Deno.errors.NotFound} where the folder does not exist
  */
 export async function listenUnix({ path, mode }: UnixOptions): Promise<Acceptor> {
-  const made = `${path}.${crypto.randomUUID().slice(0, 8)}`, listener = Deno.listen({ transport: "unix", path: made });
+  const made = `${path}.new`, listener = await bound(made);
   try {
     if (mode !== undefined) Deno.chmodSync(made, mode);
     await move(made, path);
@@ -41,6 +43,16 @@ export async function listenUnix({ path, mode }: UnixOptions): Promise<Acceptor>
       if (isSame(own, fileAt(path))) Deno.removeSync(path);
     },
   };
+}
+
+/** A new socket, where none is or nobody listens: somebody may have been killed before it could move its own. */
+async function bound(path: string): Promise<Deno.UnixListener> {
+  const found = fileAt(path);
+  if (found) {
+    await refuse(path, found);
+    if (isSame(found, fileAt(path))) Deno.removeSync(path);
+  }
+  return Deno.listen({ transport: "unix", path });
 }
 
 /** Moves a socket to a place where nobody listens. */

@@ -6,6 +6,8 @@ import type { Access, ClientInfo, Credentials } from "../../src/access/access.ts
 import { anyOf } from "../../src/access/compose.ts";
 import type { JwtOptions } from "../../src/access/jwt.ts";
 import { type PacketLike, TestClient } from "../support/client.ts";
+import { VirtualClock } from "../support/clock.ts";
+import { Mailbox } from "../support/mailbox.ts";
 import { denoRun, Process, root } from "../support/process.ts";
 import { BAD } from "./logins.ts";
 import { access, bytes, es256, jwk, loginWith, NOW, pem, rs256, SECRET, token, usual } from "./tokens.ts";
@@ -171,6 +173,61 @@ Deno.test("At the wire: a client does what its token permits, and nothing new on
   const { properties } = await late.expect({ cmd: "connack", reasonCode: 0x87 });
   assertEquals(properties.reasonString, "Token has expired");
   assertEquals(events.filter((text) => text.includes(password.slice(0, 20)) || text.includes(password.slice(-20))), []);
+});
+
+for (const protocolVersion of [4, 5] as const) {
+  Deno.test(`When its token expires, a client of version ${protocolVersion} is disconnected, with its will, and its token lets nobody in`, async () => {
+    const clock = new VirtualClock(), start = clock.now(), now = () => NOW * 1000 + clock.now() - start;
+    const tokens = await access({ now, clockTolerance: 5 });
+    await using broker = createBroker({ ...tokens, clock });
+    const wills: string[] = [], ends: string[] = [];
+    broker.topic("gone").subscribe((message) => wills.push(message.text()));
+    broker.events.subscribe((event) => {
+      if (event.type === "disconnected") ends.push(`${event.reason}: ${event.detail}`);
+    });
+    const password = await token({ ...usual, acl: { publish: "gone", subscribe: "a" } });
+    const will = { topic: "gone", payload: "bye", qos: 0, retain: false };
+    const common = { clientId: "lamp 1", username: "lamp", clean: true, keepalive: 0, protocolVersion, password };
+    await using client = TestClient.memory(broker, protocolVersion);
+    await client.send({ cmd: "connect", ...common, will });
+    await client.expect({ cmd: "connack" });
+    await client.subscribe("a");
+    await clock.advance(64_999);
+    await broker.publish("a", "still");
+    await client.expect({ cmd: "publish", payload: "still" });
+    assertEquals(ends, []);
+    await clock.advance(501);
+    await broker.publish("a", "no more");
+    if (protocolVersion === 5) await client.expect({ cmd: "disconnect", reasonCode: 0xa0 });
+    await client.expectClosed();
+    assertEquals(ends, ["maximum-connect-time: The time is over for which the client was let in"]);
+    assertEquals(wills, ["bye"]);
+    await using again = TestClient.memory(broker, protocolVersion);
+    await again.send({ cmd: "connect", ...common });
+    await again.expect(
+      protocolVersion === 5 ? { cmd: "connack", reasonCode: 0x87 } : { cmd: "connack", returnCode: 5 },
+    );
+  });
+}
+
+Deno.test("A session that comes back with a token that permits less loses the subscriptions which that does not permit", async () => {
+  await using broker = createBroker(await access());
+  const gone = new Mailbox<string>("unsubscribed");
+  broker.events.subscribe((event) => event.type === "unsubscribed" && gone.put(event.filter));
+  const open = async (...subscribe: readonly string[]) => {
+    const client = TestClient.memory(broker), password = await token({ ...usual, acl: { subscribe } });
+    await client.send({ cmd: "connect", clientId: "lamp 1", username: "lamp", clean: false, keepalive: 0, password });
+    await client.expect({ cmd: "connack", returnCode: 0 });
+    return client;
+  };
+  await using first = await open("a", "b");
+  for (const topic of ["a", "b"]) await first.subscribe(topic);
+  await using second = await open("b");
+  assertEquals(gone.rest(), ["a"]);
+  await broker.publish("a", "no more");
+  await broker.publish("b", "still");
+  await second.expect({ cmd: "publish", topic: "b" });
+  await second.expectNothing();
 });
 
 Deno.test("Tokens need no permission of Deno's, and only whoever asks for them loads what they need", async () => {

@@ -167,7 +167,8 @@ for (const [what, text, words, input, fault] of failures) {
 
 Deno.test("A file that is not text, and rights that are missing, are told", async () => {
   using folder = new Folder(`${alice}\n`);
-  const needs = "it needs the permissions --allow-read and --allow-write";
+  const path = folder.file.replace(/\/[^/]*$/, ""),
+    needs = `it needs the permissions --allow-read=${path} --allow-write=${path}`;
   const errors = [`brook passwd: File "${folder.file}" can't be written: ${needs}`];
   assertEquals(await folder.passwd("-b FILE bob x", "", ["--allow-read"]), { code: 1, output: [], errors });
   Deno.writeFileSync(folder.file, Uint8Array.of(0x61, 0x3a, 0xff));

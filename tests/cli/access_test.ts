@@ -98,6 +98,27 @@ Deno.test("On SIGHUP passwords are read again; a faulty file is told, and change
   assertEquals(await code(), 0);
 });
 
+Deno.test("A user that a password file has no more, or with another password, is disconnected on SIGHUP, and nobody else", async () => {
+  await using scene = new Scene();
+  const eve = await passwordEntry("eve", "dropping", 101);
+  await using broker = await scene.start("--passwords", scene.write("p.txt", [ada, bob, eve].join("\n")));
+  const enter = async (username: string, password: string) => {
+    const client = await TestClient.tcp(broker.port);
+    await client.connect({ clientId: username, username, password });
+    await client.subscribe("news");
+    return client;
+  };
+  await using first = await enter("ada", "lovelace"),
+    second = await enter("bob", "builder"),
+    third = await enter("eve", "dropping");
+  scene.write("p.txt", [ada, await passwordEntry("bob", "another", 101)].join("\n"));
+  broker.signal("SIGHUP");
+  for (const gone of [second, third]) await gone.expectClosed();
+  await first.publish("news", "still here");
+  await first.expect({ cmd: "publish", topic: "news" });
+  assertEquals(await codeFor(broker.port, { username: "bob", password: "another" }), 0);
+});
+
 Deno.test("--acl decides; on SIGHUP its rules are read again, and subscriptions that they do not permit are gone", async () => {
   await using scene = new Scene();
   const acl = scene.write("acl.txt", "topic a\ntopic b\n");

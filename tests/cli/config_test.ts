@@ -7,7 +7,7 @@ import { parseFlags } from "../../src/cli/flags.ts";
 import { configSchema } from "../../src/cli/schema.ts";
 import { type Setting, settingsOf, table } from "../../src/cli/settings.ts";
 import { TestClient } from "../support/client.ts";
-import { BrokerProcess, denoRun } from "../support/process.ts";
+import { BrokerProcess, denoRun, root } from "../support/process.ts";
 
 const settings = Object.entries(table) as [string, Setting][];
 
@@ -20,6 +20,8 @@ Deno.test("src/config.schema.json is what the table of settings says, and has ev
 const samples = new Map<string, readonly [args: readonly string[], value: unknown]>([
   ["limits", [["packet=64KiB", "connections=none"], { packet: "64KiB", connections: Infinity }]],
   ["origins", [["https://a.example", "*"], ["https://a.example", "*"]]],
+  ["cert", [["a.crt", "b.crt"], ["a.crt", "b.crt"]]],
+  ["key", [["a.key"], ["a.key"]]],
   ["overload", [["drop-oldest"], "drop-oldest"]],
   ["durability", [["normal"], "normal"]],
   ["logLevel", [["debug"], "debug"]],
@@ -41,6 +43,19 @@ Deno.test("A file may have comments, a comma behind the last item, and name its 
   assertEquals(configOf(text, "f"), { port: 1, http: false });
 });
 
+Deno.test("The file in README.md is right, and its schema is there", () => {
+  const [, text] = /^```jsonc\n(.*?)^```/ms.exec(Deno.readTextFileSync(new URL("README.md", root))) ?? [];
+  const settings = settingsOf(configOf(text!, "README.md"), {});
+  assertEquals([settings.tlsPort, settings.cert, settings.http], [8883, ["server.crt", "other.crt"], false]);
+  const [, path] = /"\$schema": "(.*?)"/.exec(text!) ?? [];
+  assertEquals(JSON.parse(Deno.readTextFileSync(new URL(path!, root))), schema);
+});
+
+Deno.test("A file may name one certificate by itself", () => {
+  const { cert, key } = settingsOf(configOf('{ "tlsPort": 1, "cert": "a.crt", "key": ["a.key"] }', "f"), {});
+  assertEquals([cert, key], [["a.crt"], ["a.key"]]);
+});
+
 Deno.test("Flags are stronger than the file, limit by limit", () => {
   const file = configOf('{ "port": 1, "http": 2, "limits": { "packet": 100, "inflight": 3 } }', "f");
   const { given } = parseFlags(["--port", "4", "--no-http", "--limit", "inflight=5"]);
@@ -59,6 +74,7 @@ const faults: readonly (readonly [text: string, fault: string])[] = [
   ['{ "trace": "yes" }', '1:12: "trace" is "yes": it needs true or false'],
   ['{ "logLevel": "loud" }', '1:15: "logLevel" is "loud": there are error, warn, info, debug'],
   ['{ "origins": "*" }', '1:14: "origins" is "*": it needs origins, such as "https://example.org", or "*"'],
+  ['{ "cert": [] }', '1:11: "cert" is []: it needs the path of a file, such as server.crt'],
   ['{ "limits": 1 }', '1:13: "limits" is 1: it needs names and values, such as { "packet": "64KiB" }'],
   ['{ "limits": {\n "packet": 1 } }', '2:12: Limit "packet" is 1: it ranges from 64 to 268435460'],
   ['{ "limits": {\n "packet": "1kB" } }', '2:12: Limit "packet" is "1kB", not a number or a size such as "64KiB"'],

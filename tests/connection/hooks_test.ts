@@ -26,3 +26,29 @@ Deno.test("A refusal that can't be said ends the connection all the same", async
   await client.expectClosed();
   assertEquals(broker.counters.get("refused/server-moved"), 1);
 });
+
+Deno.test("A hook that sets the end of a connection ends also one that it has not decided on; of several ends the soonest counts", async () => {
+  const clock = new VirtualClock();
+  await using broker = createBroker({
+    clock,
+    authenticate({ clientId, endAfter }) {
+      for (const milliseconds of [20_000, 5000, 10_000]) endAfter!(milliseconds);
+      return clientId === "slow" ? new Promise(() => {}) : true;
+    },
+  });
+  const ends: string[] = [];
+  broker.events.subscribe((event) => {
+    if (event.type === "disconnected" || event.type === "refused") {
+      ends.push(`${event.type} ${event.client} ${event.reason}`);
+    }
+  });
+  await using slow = TestClient.memory(broker);
+  await slow.send({ cmd: "connect", clientId: "slow", clean: true, keepalive: 0 });
+  await using client = await connected(broker, "c"), brief = await connected(broker, "brief");
+  await brief.disconnect();
+  await clock.advance(4900);
+  assertEquals(ends, ["disconnected brief disconnect"]);
+  await clock.advance(500);
+  for (const one of [slow, client]) await one.expectClosed();
+  assertEquals(ends.slice(1), ["refused slow maximum-connect-time", "disconnected c maximum-connect-time"]);
+});

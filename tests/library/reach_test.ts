@@ -1,5 +1,6 @@
 // The ways to a broker in another program: inside its web server, over TLS, over a Unix socket, and through a load balancer.
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { Hono } from "npm:hono@^4";
 import { type Broker, type BrokerEvent, createBroker, type Credentials, listenUnix, MqttError } from "../../mod.ts";
 import { MqttjsClient } from "../interop/mqttjs.ts";
 import { connStream } from "../../src/transport/tcp.ts";
@@ -66,26 +67,89 @@ Deno.test("fetch: pages get the requests that are not for MQTT, until they are r
   assertEquals(await text("/status"), "There is nothing here: MQTT over WebSocket is at /mqtt\n");
 });
 
-const pages: readonly (readonly [origin: string, status: number])[] = [
-  ["", 101],
-  ["http://127.0.0.1:3000", 101],
-  ["http://localhost:3000", 101],
-  ["https://trusted.example", 101],
-  ["https://stranger.example", 403],
-  ["http://127.0.0.1.stranger.example", 403],
-  ["null", 403],
+const pages: readonly (readonly [host: string, origin: string, status: number])[] = [
+  ["127.0.0.1", "", 101],
+  ["127.0.0.1", "http://127.0.0.1:3000", 101],
+  ["127.0.0.1", "http://localhost:3000", 101],
+  ["127.0.0.1", "https://trusted.example", 101],
+  ["127.0.0.1", "https://stranger.example", 403],
+  ["127.0.0.1", "http://127.0.0.1.stranger.example", 403],
+  ["127.0.0.1", "null", 403],
+  // A name that somebody has made to mean this machine is the page's own host, to the browser.
+  ["stranger.example", "http://stranger.example", 421],
+  ["127.0.0.1.stranger.example", "http://127.0.0.1.stranger.example:8080", 421],
+  ["localhost.", "http://localhost.", 421],
+  // A program that is no browser names no origin; a page over TLS has the certificate of its name.
+  ["broker.example", "", 101],
+  ["broker.example", "https://broker.example", 101],
+  ["trusted.example", "http://trusted.example:8080", 101],
+  ["192.0.2.7", "http://192.0.2.7", 101],
+  ["[2001:db8::7]", "http://[2001:db8::7]:3000", 101],
+  ["broker", "http://broker", 101],
+  ["broker.local", "http://broker.local", 101],
 ];
 
-for (const [origin, status] of pages) {
-  const who = origin === "" ? "no web page" : `a page of ${origin}`;
-  Deno.test(`fetch answers ${who} with ${status} on this machine`, async () => {
+for (const [host, origin, status] of pages) {
+  const who = origin === "" ? "who is no web page" : `a page of ${origin}`;
+  Deno.test(`fetch as ${host} answers ${who} with ${status}`, async () => {
     await using broker = createBroker({ origins: ["https://trusted.example"] });
     await using server = served(broker);
-    using socket = await RawWebSocket.open(server.addr.port, { Host: `127.0.0.1:${server.addr.port}`, Origin: origin });
+    using socket = await RawWebSocket.open(server.addr.port, { Host: `${host}:${server.addr.port}`, Origin: origin });
     assertEquals(socket.head.slice(0, 12), `HTTP/1.1 ${status}`);
     if (status === 101) await socket.closeWrite();
   });
 }
+
+Deno.test("fetch says which page or host it has found, and which it wants", async () => {
+  await using broker = createBroker();
+  const said = async (origin: string, host: string) => {
+    const request = new Request(`http://${host}/mqtt`, { headers: { upgrade: "websocket", origin } });
+    return (await (await broker.fetch(request)).text()).trimEnd();
+  };
+  assertEquals(
+    await said("http://a.example", "b.example"),
+    'Pages of "http://a.example" may not connect: those of "b.example" may, and those of an origin which the broker was told of, ' +
+      "such as by --origin",
+  );
+  assertEquals(
+    await said("http://a.example:9001", "a.example:9001"),
+    'Host "a.example" is not known here: it has to be an address, a local name such as "localhost", or that of an origin which the ' +
+      "broker was told of, such as by --origin http://a.example",
+  );
+});
+
+Deno.test("fetch: a client that would rather speak HTTP/2 gets the page all the same", async () => {
+  await using broker = createBroker();
+  using _pages = broker.serve(() => new Response("a page"));
+  const headers = {
+    connection: "Upgrade, HTTP2-Settings",
+    upgrade: "h2c",
+    "http2-settings": "AAMAAABkAAQAoAAAAAIAAAAA",
+  };
+  assertEquals(await (await broker.fetch(new Request("http://localhost/", { headers }))).text(), "a page");
+});
+
+Deno.test("fetch tells pages where a request comes from", async () => {
+  await using broker = createBroker();
+  await using server = served(broker);
+  using _pages = broker.serve((_, info) => Response.json(info!.remoteAddr));
+  const found = await (await fetch(`http://127.0.0.1:${server.addr.port}/`)).json();
+  assertEquals([found.hostname, found.port > 0], ["127.0.0.1", true]);
+});
+
+Deno.test("fetch can be a route of Hono, whatever the page around it is called", async () => {
+  await using broker = createBroker();
+  const app = new Hono<{ Bindings: Deno.ServeHandlerInfo }>(), connected = eventsOf(broker, "connected");
+  app.get("/", (context) => context.text("a page"));
+  app.all("/mqtt", (context) => broker.fetch(context.req.raw, context.env));
+  await using server = Deno.serve({ ...local, onListen() {} }, app.fetch);
+  const { port } = server.addr;
+  const page = await fetch(`http://127.0.0.1:${port}/`, { headers: { host: "broker.example" } });
+  assertEquals(await page.text(), "a page");
+  await using client = await clientAt(port, "web", { protocol: "ws", path: "/mqtt" });
+  assertMatch((await connected.take()).remote, /^127\.0\.0\.1:\d+$/);
+  await client.leave();
+});
 
 Deno.test("fetch: a broker that is closed takes no more WebSockets", async () => {
   const broker = createBroker();

@@ -83,18 +83,42 @@ Deno.test("A client is disconnected by a POST of the page, or of a program, and 
   assertEquals((await ask(broker, "/api/clients/%ff/disconnect", { method })).status, 400);
 });
 
+Deno.test("Who wants to know no more than whether something is there asks with HEAD, and gets what GET gets", async () => {
+  await using broker = createBroker();
+  for (const path of ["/", "/healthz", "/metrics"]) {
+    const [head, get] = [await ask(broker, path, { method: "HEAD" }), await ask(broker, path)];
+    assertEquals([head.status, [...head.headers]], [200, [...get.headers]], path);
+  }
+  assertEquals((await ask(broker, "/metrics", { method: "PUT" })).status, 405);
+});
+
 Deno.test("A name that somebody else made to mean this machine is refused", async () => {
   await using broker = createBroker();
   const statusOf = async (host: string, asked: Asked = {}) =>
     (await ask(broker, "/api/overview", { host, ...asked })).status;
-  for (const host of ["localhost", "127.0.0.1:80", "[::1]:9001", "brook.localhost"]) {
-    assertEquals(await statusOf(host), 200, host);
+  for (
+    const host of ["localhost", "127.0.0.1:80", "[::1]:9001", "brook.localhost", "brook:9001", "192.0.2.7", "brook.lan"]
+  ) {
+    for (const info of [local, remote]) assertEquals(await statusOf(host, { info }), 200, host);
   }
   for (const host of ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:9001"]) {
-    assertEquals(await statusOf(host), 421, host);
+    for (const info of [local, remote]) assertEquals(await statusOf(host, { info }), 421, host);
   }
-  assertEquals(await statusOf("brook.lan", { info: remote }), 200);
-  assertEquals(await statusOf("brook.lan", { options: { hosts: ["brook.lan"] } }), 200);
+  assertEquals(await statusOf("brook.example", { options: { hosts: ["brook.example"] } }), 200);
+});
+
+Deno.test("A host is expected that an origin names, any one where all origins may connect, and one that has a certificate", async () => {
+  for (
+    const [origin, url, status] of [
+      ["https://brook.example", "http://brook.example:9001/metrics", 200],
+      ["https://brook.example", "http://evil.example:9001/metrics", 421],
+      ["*", "http://evil.example:9001/metrics", 200],
+      ["https://brook.example", "https://other.example/metrics", 200],
+    ] as const
+  ) {
+    await using broker = createBroker({ origins: [origin] });
+    assertEquals((await monitor(broker)(new Request(url), local))?.status, status, url);
+  }
 });
 
 Deno.test("Where clients need a password, so does whoever looks; health does not", async () => {

@@ -94,6 +94,13 @@ test("A socket that a killed program has left is replaced", async (path) => {
   for (const end of [near, far]) end.close();
 });
 
+test("A socket that a program has left which was killed before it could move it is replaced, too", async (path) => {
+  await killedListener(path);
+  await Deno.rename(path, `${path}.new`);
+  using _listening = new Accepting(await listenUnix({ path }));
+  await assertRejects(() => Deno.lstat(`${path}.new`), Deno.errors.NotFound);
+});
+
 test("Of several that find a socket left by a killed program, one gets its place and the others are refused", async (path) => {
   await killedListener(path);
   const results = await Promise.allSettled(Array.from({ length: 5 }, () => listenUnix({ path })));
