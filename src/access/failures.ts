@@ -45,13 +45,3 @@ export class Failures {
     this.#records.delete(key);
   }
 }
-
-/** The address of a client without its port; of IPv6 only the network: whoever has one address there has 2^64. */
-export function networkOf(remote: string): string {
-  const [, address] = /^\[(.*)\]:\d+$/.exec(remote) ?? [];
-  if (address === undefined) return remote.replace(/:\d+$/, "");
-  if (address.includes(".")) return address.slice(address.lastIndexOf(":") + 1); // IPv4 in IPv6
-  const [head, tail] = address.split("::").map((part) => part.split(":").filter(Boolean));
-  const zeros = Array(tail ? 8 - head!.length - tail.length : 0).fill("0");
-  return [...head!, ...zeros, ...tail ?? []].slice(0, 4).join(":");
-}

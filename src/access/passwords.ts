@@ -3,7 +3,8 @@
 // answer nor the time it takes tells whether there is such a user.
 import { type Clock, systemClock } from "../clock.ts";
 import type { Authenticate, Credentials, Decision } from "./access.ts";
-import { Failures, networkOf } from "./failures.ts";
+import { placeOf } from "../place.ts";
+import { Failures } from "./failures.ts";
 import { ITERATIONS, readPasswords } from "./password_file.ts";
 import { isPassword, type PasswordHash } from "./password_hash.ts";
 import { Places } from "./places.ts";
@@ -96,7 +97,7 @@ class Login {
   check(credentials: Credentials, users: Users): Decision | Promise<Decision> {
     const { username, passwordBytes, remote } = credentials;
     if (username === undefined || passwordBytes === undefined) return "bad-user-name-or-password";
-    const decide = () => this.#decide(username, passwordBytes, networkOf(remote), users);
+    const decide = () => this.#decide(username, passwordBytes, placeOf(remote), users);
     return this.#places.run(decide) ?? "server-busy";
   }
 
