@@ -50,8 +50,8 @@ async function run(args: readonly string[]): Promise<void> {
   const reload = reloader({ broker, access, listeners, log }, settings, read);
   using _signals = onSignals(stop, reload);
   console.log(startLine(listeners, settings));
-  if (listeners.missing) console.error(`brook: ${listeners.missing}`);
   // The log starts behind that line: where listening fails, the fault is the only one.
   log.start(settings);
+  if (listeners.missing) log.note(listeners.missing, "warn");
   await broker.closed;
 }

@@ -22,6 +22,7 @@ const samples = new Map<string, readonly [args: readonly string[], value: unknow
   ["origins", [["https://a.example", "*"], ["https://a.example", "*"]]],
   ["overload", [["drop-oldest"], "drop-oldest"]],
   ["durability", [["normal"], "normal"]],
+  ["log", [["json"], "json"]],
   ["logLevel", [["debug"], "debug"]],
 ]);
 
