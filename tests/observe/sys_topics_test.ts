@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createBroker } from "../../src/broker.ts";
 import { sysTopics } from "../../src/observe/sys_topics.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
 import { MosquittoServer, testWithMosquitto } from "../access/mosquitto_server.ts";
 import { connected } from "../support/client.ts";
 import { VirtualClock } from "../support/clock.ts";
@@ -114,6 +115,14 @@ Deno.test("A client that subscribes to # gets none of the $SYS topics [MQTT-4.7.
   await client.expectNothing();
   await client.subscribe("$SYS/broker/clients/connected", 0, 2);
   await client.expect({ cmd: "publish", topic: "$SYS/broker/clients/connected", payload: "0", retain: true });
+});
+
+Deno.test("The $SYS topics are of this process: no store keeps them", async () => {
+  const store = new MemoryStore();
+  await using broker = createBroker({ clock: new VirtualClock(), store });
+  using _topics = sysTopics(broker);
+  await broker.publish("a", "x", { retain: true });
+  assertEquals([...store.retained()].map(({ topic }) => topic), ["a"]);
 });
 
 for (const end of ["disposed of", "closed"]) {
