@@ -13,6 +13,9 @@ export const noBrowser: boolean = !has("chromium", "--version") && !Deno.env.has
 /** The browser, and the timers of Playwright, outlive a test. */
 export const inBrowser = { ignore: noBrowser, sanitizeOps: false, sanitizeResources: false } as const;
 
+/** How long a test waits for what the page does not show, in milliseconds: the machine may be busy. */
+const PATIENCE = 60_000;
+
 /** A browser that looks at the page of a broker. */
 export class Viewer implements AsyncDisposable {
   readonly url: string;
@@ -41,6 +44,7 @@ export class Viewer implements AsyncDisposable {
     before?: (page: Page) => Promise<void>,
   ): Promise<Page> {
     const page = await this.#browser.newPage({ viewport: { width: 1360, height: 1000 }, ...options });
+    page.setDefaultTimeout(PATIENCE);
     page.on("pageerror", (error) => this.complaints.push(String(error)));
     page.on("console", (message) => message.type() === "error" && this.complaints.push(message.text()));
     await page.goto(this.url);
