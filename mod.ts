@@ -32,7 +32,15 @@ export type { BrokerEvent, DisconnectReason, DropReason } from "./src/events.ts"
 export type { Pages, RequestInfo } from "./src/front.ts";
 export type { LedgerEntry, LedgerQuery } from "./src/ledger.ts";
 export { Message, type MessageFields, type Payload, type QoS } from "./src/message.ts";
-export { type MeterProvider, otelMetrics } from "./src/observe/otel.ts";
+export {
+  type Instrument,
+  type InstrumentOptions,
+  type Measured,
+  type Meter,
+  type MeterProvider,
+  type Observe,
+  otelMetrics,
+} from "./src/observe/otel.ts";
 export * from "./src/operators/mod.ts";
 export type { BrokerOptions, Limits, RoutingOperator, Size } from "./src/options.ts";
 export type { ChooseOverload, OverloadContext, OverloadPolicy } from "./src/overload.ts";

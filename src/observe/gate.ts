@@ -15,9 +15,6 @@ const REMEMBERED = 60_000, MOST = 1000;
 
 const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
 
-/** No name, but what a broker that listens on all addresses says of itself; browsers take it for this machine. */
-const ANY = ["0.0.0.0", "[::]"];
-
 /**
  * Whether a request names a host that it may mean. Whoever comes from this machine may have been led here by a name that somebody else
  * has made to mean this machine (DNS rebinding): only names of the machine itself are taken then, and those in `names`.
@@ -25,7 +22,7 @@ const ANY = ["0.0.0.0", "[::]"];
 export function isExpectedHost(request: Request, info?: RequestInfo, names: readonly string[] = []): boolean {
   const host = hostOf(request), address = info && addressOf(info);
   if (address !== undefined && !LOOPBACK.test(address.includes(":") ? `[${address}]` : address)) return true;
-  return LOOPBACK.test(host) || ANY.includes(host) || names.includes(host);
+  return LOOPBACK.test(host) || names.includes(host);
 }
 
 /** Whether a request comes from a page of this very server, or from no page at all. */

@@ -24,17 +24,19 @@ export interface Meter {
   removeBatchObservableCallback(callback: Observe, instruments: Instrument[]): void;
 }
 
-interface InstrumentOptions {
+/** What an instrument says of itself. */
+export interface InstrumentOptions {
   readonly description: string;
   /** As UCUM writes it; nothing for a number of things. */
   readonly unit: string;
 }
 
-// Each provider knows its own instruments only.
+/** What a meter has made; each provider knows its own only. */
 // deno-lint-ignore no-explicit-any
-type Instrument = any;
+export type Instrument = any;
 
-type Observe = (result: {
+/** Tells the numbers of the moment. */
+export type Observe = (result: {
   observe(instrument: Instrument, value: number, attributes?: Record<string, string>): void;
 }) => void;
 

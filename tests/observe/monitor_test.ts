@@ -87,7 +87,7 @@ Deno.test("A name that somebody else made to mean this machine is refused", asyn
   await using broker = createBroker();
   const statusOf = async (host: string, asked: Asked = {}) =>
     (await ask(broker, "/api/overview", { host, ...asked })).status;
-  for (const host of ["localhost", "127.0.0.1:80", "[::1]:9001", "brook.localhost", "0.0.0.0:9001", "[::]:9001"]) {
+  for (const host of ["localhost", "127.0.0.1:80", "[::1]:9001", "brook.localhost"]) {
     assertEquals(await statusOf(host), 200, host);
   }
   for (const host of ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:9001"]) {
