@@ -55,6 +55,19 @@ Deno.test({
 });
 
 Deno.test({
+  name: "A page that finds no room says so, and comes in when there is some",
+  ...inBrowser,
+  async fn() {
+    await using scene = await Scene.open({ limits: { connections: 1 } });
+    const client = await connected(scene.broker, "client");
+    await scene.page({}, async (page) => {
+      await page.getByText("Refused: server unavailable").waitFor();
+      await client.disconnect();
+    });
+  },
+});
+
+Deno.test({
   name: "A page that is left has lost nothing",
   ...inBrowser,
   async fn() {
