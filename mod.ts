@@ -54,6 +54,15 @@ export type { Pages, RequestInfo } from "./src/front.ts";
 export type { LedgerEntry, LedgerQuery, Loss } from "./src/ledger.ts";
 export { Message, type MessageChanges, type MessageFields, type Payload, type QoS } from "./src/message.ts";
 export type { ClientStatus, Gauges, Status } from "./src/observe/status.ts";
+export {
+  type Instrument,
+  type InstrumentOptions,
+  type Measured,
+  type Meter,
+  type MeterProvider,
+  type Observe,
+  otelMetrics,
+} from "./src/observe/otel.ts";
 export * from "./src/operators/mod.ts";
 export type { BrokerOptions, Limits, RoutingOperator, Size } from "./src/options.ts";
 export type { ChooseOverload, OverloadContext, OverloadPolicy } from "./src/overload.ts";

@@ -8,6 +8,7 @@ import { helpText } from "./cli/help.ts";
 import { openStore } from "./cli/kept.ts";
 import { checkCertificates, listenAll, startLine } from "./cli/listeners.ts";
 import { CommandLog } from "./cli/log.ts";
+import { otelMetrics } from "./observe/otel.ts";
 import { sysTopics } from "./observe/sys_topics.ts";
 import { Reloader } from "./cli/reload.ts";
 import { settingsOf } from "./cli/settings.ts";
@@ -46,12 +47,13 @@ async function run(args: readonly string[]): Promise<void> {
   using listeners = await listenAll(broker, settings);
   if (listeners.web) broker.serve((await import("./observe/monitor.ts")).monitor(broker));
   using _topics = sysTopics(broker);
+  using _metrics = otelMetrics(broker);
   const log = new CommandLog(broker);
   using reload = new Reloader({ broker, access, listeners, log }, settings, read);
   using _signals = onSignals(stop, reload.all);
   console.log(startLine(listeners, settings));
-  if (listeners.missing) console.error(`brook: ${listeners.missing}`);
   // The log starts behind that line: where listening fails, the fault is the only one.
   log.start(settings);
+  if (listeners.missing) log.note(listeners.missing, "warn");
   await broker.closed;
 }

@@ -46,6 +46,7 @@ for (const flag of ["--help", "-h"]) {
       "--overload POLICY",
       "--store FILE",
       "--durability LEVEL",
+      "--log FORMAT",
       "--log-level LEVEL",
       "--config FILE",
       "--check-config",
@@ -106,6 +107,7 @@ const misuses: readonly (readonly [args: string, fault: string])[] = [
   ],
   ["--client-ca a.crt", "--client-ca needs --tls-port"],
   ["--passwords", "--passwords has no value: it needs the path of a file, such as passwords.txt"],
+  ["--log xml", '--log is "xml": there are text, json'],
   ["--log-level loud", `--log-level is "loud": ${level}`],
 ];
 
@@ -136,8 +138,8 @@ Deno.test("the default port for WebSocket in use: it goes on without, and says s
   await using process = denoRun("--allow-net", "mod.ts", "--port", "0");
   assertMatch(await process.output.take(), /^Brook \S+ listens on mqtt:\/\/127\.0\.0\.1:\d+: /);
   assertEquals(
-    await process.errors.take(),
-    "brook: No MQTT over WebSocket: Port 9001 of 127.0.0.1 is in use: stop the program that has it, " +
+    (await process.errors.take()).slice(25),
+    "warn  No MQTT over WebSocket: Port 9001 of 127.0.0.1 is in use: stop the program that has it, " +
       "or choose another one with --http, or --no-http",
   );
   process.signal("SIGTERM");
@@ -325,6 +327,22 @@ for (const [level, shown] of Object.entries(levels)) {
     );
   });
 }
+
+Deno.test("--log json logs an object a line, and what the command itself says, too", async () => {
+  await using broker = await BrokerProcess.start("--log", "json");
+  await using client = await TestClient.tcp(broker.port);
+  await client.connect({ clientId: "c" });
+  broker.signal("SIGHUP");
+  assertEquals(JSON.parse(await broker.logged("Reloaded")).type, "note");
+  const { errors } = await broker.end();
+  const lines = errors.map((line) => JSON.parse(line));
+  for (const { time } of lines) assertEquals(new Date(time).toJSON(), time);
+  assertEquals(lines.map(({ level, type, client }) => [level, type, client]), [
+    ["info", "connected", "c"],
+    ["info", "disconnected", "c"],
+    ["info", "closed", undefined],
+  ]);
+});
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.test(`${signal} ends the connections of all clients in good order, with exit status 0`, async () => {

@@ -2,7 +2,7 @@
 import type { Broker } from "../broker.ts";
 import { isLoss } from "../ledger.ts";
 import { Lines } from "../observe/lines.ts";
-import { type LogLevel, logTo } from "../observe/log.ts";
+import { type LogFormat, logFormats, type LogLevel, logTo } from "../observe/log.ts";
 import { eventText, traceLine } from "../observe/text.ts";
 import type { Settings } from "./settings.ts";
 
@@ -10,6 +10,7 @@ import type { Settings } from "./settings.ts";
 export class CommandLog {
   readonly #broker: Broker;
   readonly #log = new Lines(console.error);
+  #line: LogFormat = logFormats.text;
   #shown: { unsubscribe(): void } | undefined;
 
   constructor(broker: Broker) {
@@ -17,7 +18,8 @@ export class CommandLog {
   }
 
   /** Begins. */
-  start({ logLevel, trace }: Settings): void {
+  start({ log, logLevel, trace }: Settings): void {
+    this.#line = logFormats[log];
     this.show(logLevel);
     if (!trace) return;
     const packets = new Lines(console.log);
@@ -28,11 +30,11 @@ export class CommandLog {
   /** Shows events from this level on. */
   show(level: LogLevel): void {
     this.#shown?.unsubscribe();
-    this.#shown = this.#broker.events.subscribe(logTo(this.#log.add, level));
+    this.#shown = this.#broker.events.subscribe(logTo(this.#log.add, level, undefined, this.#line));
   }
 
   /** Says something that is no event, whatever the level. */
-  note(line: string): void {
-    this.#log.add(`${new Date().toISOString()} info  ${line}`);
+  note(text: string, level: LogLevel = "info"): void {
+    this.#log.add(this.#line({ time: new Date(), level, event: text, held: 0 }));
   }
 }

@@ -1,6 +1,6 @@
 // Everything that the command can be told, in one table: the flags, the keys of a configuration file, its schema and the help are all
 // made of it. Invariant: what a flag says is stronger than what the file says.
-import { type LogLevel, logLevels } from "../observe/log.ts";
+import { logFormats, type LogLevel, logLevels } from "../observe/log.ts";
 import type { Limits } from "../options.ts";
 import { overloadPolicies, type OverloadPolicy } from "../overload.ts";
 import { UsageError } from "./fault.ts";
@@ -119,6 +119,12 @@ export const table = {
     value: "LEVEL",
     help: "what that survives: full (default), a power loss; normal, a crash of the process",
   },
+  log: {
+    kind: choice(...Object.keys(logFormats)),
+    flag: "log",
+    value: "FORMAT",
+    help: "the log as text (default), or json: an object a line",
+  },
   logLevel: {
     kind: choice(...logLevels),
     flag: "log-level",
@@ -167,6 +173,7 @@ export interface Settings {
   readonly overload: OverloadPolicy;
   readonly store: string | undefined;
   readonly durability: "full" | "normal";
+  readonly log: keyof typeof logFormats;
   readonly logLevel: LogLevel;
 }
 
@@ -190,6 +197,7 @@ const defaults: Settings = {
   overload: "drop-newest",
   store: undefined,
   durability: "full",
+  log: "text",
   logLevel: "info",
 };
 

@@ -40,7 +40,8 @@ export function levelOf(event: BrokerEvent): LogLevel {
 export interface LogEntry {
   readonly time: Date;
   readonly level: LogLevel;
-  readonly event: BrokerEvent;
+  /** What happened, or a sentence of the command itself. */
+  readonly event: BrokerEvent | string;
   /** How many of the same kind have been held back since the last line. */
   readonly held: number;
 }
@@ -51,17 +52,26 @@ export type LogFormat = (entry: LogEntry) => string;
 /** A line for people. */
 export function textLine({ time, level, event, held }: LogEntry): string {
   const more = held > 0 ? ` (and ${held} more since the last line)` : "";
-  return `${time.toISOString()} ${level.padEnd(5)} ${eventText(event)}${more}`;
+  return `${time.toISOString()} ${level.padEnd(5)} ${messageOf(event)}${more}`;
 }
 
 /**
  * A line for programs: an object of JSON with `time`, `level`, the fields of the event, `message`, which is the event as a sentence,
- * and, where there were some, `held`. Like all lines it holds nothing that a terminal would obey.
+ * and, where there were some, `held`; its `type` is `note` where the command itself says something. Like all lines it holds nothing
+ * that a terminal would obey.
  */
 export function jsonLine({ time, level, event, held }: LogEntry): string {
-  const error = "error" in event ? { error: errorText(event.error) } : {};
-  const line = { time, level, ...event, ...error, message: eventText(event), ...held > 0 ? { held } : {} };
+  const fields = typeof event === "string" ? { type: "note" } : event;
+  const error = "error" in fields ? { error: errorText(fields.error) } : {};
+  const line = { time, level, ...fields, ...error, message: messageOf(event), ...held > 0 ? { held } : {} };
   return JSON.stringify(line).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped);
+}
+
+/** How lines can be written, by name. */
+export const logFormats = { text: textLine, json: jsonLine } as const satisfies Readonly<Record<string, LogFormat>>;
+
+function messageOf(event: BrokerEvent | string): string {
+  return typeof event === "string" ? event : eventText(event);
 }
 
 /** A character as JSON escapes it: one or two units of UTF-16. */
@@ -75,6 +85,9 @@ const GATHER = 1000;
 /** How many kinds of them are remembered. */
 const REMEMBERED = 10_000;
 
+/** How much of what a client has chosen is written, and remembered, in characters: identifiers and topics may have 65,535 bytes. */
+const LONGEST = 256;
+
 /**
  * An observer of events that writes those of `level` and above. Losses and refusals can come by the thousand in a second, and
  * writing waits for whoever reads the log: of each client and reason, and of connections of each reason, there is one line a second,
@@ -87,13 +100,27 @@ export function logTo(
   lineOf: LogFormat = textLine,
 ): (event: BrokerEvent) => void {
   const shown = logLevels.slice(0, logLevels.indexOf(level) + 1), gather = gathering(now);
-  return (event) => {
-    const own = levelOf(event);
+  return (whole) => {
+    const own = levelOf(whole);
     if (!shown.includes(own)) return;
+    const event = shortened(whole);
     const held = isGathered(event) ? gather(event) : 0;
     if (held === undefined) return;
     write(lineOf({ time: new Date(), level: own, event, held }));
   };
+}
+
+/** The same event without the rest of texts that are too long. */
+function shortened(event: BrokerEvent): BrokerEvent {
+  const isLong = (value: unknown): value is string => typeof value === "string" && value.length > LONGEST;
+  const fields = Object.entries(event);
+  if (!fields.some(([, value]) => isLong(value))) return event;
+  return Object.fromEntries(fields.map(([key, value]) => [key, isLong(value) ? short(value) : value])) as BrokerEvent;
+}
+
+/** Put together anew: a part of a string keeps the whole of it alive. */
+function short(text: string): string {
+  return `${[...text.slice(0, LONGEST)].join("")}...`;
 }
 
 type Loss = Extract<BrokerEvent, { type: "dropped" | "denied" | "refused" | "disconnected" }>;

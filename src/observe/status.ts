@@ -4,6 +4,7 @@ import type { Authenticate } from "../access/access.ts";
 import type { Clock } from "../clock.ts";
 import type { Connection, ConnectionContext } from "../connection/connection.ts";
 import { hostsOf } from "../hosts.ts";
+import { parseFilter } from "../topics/shared.ts";
 import type { TrafficCounts } from "../traffic.ts";
 
 /** What there is, as numbers. */
@@ -105,6 +106,15 @@ export class Status {
       inFlightMessages,
       memoryBytes: memory.used,
     };
+  }
+
+  /** How many of the subscriptions are shared; the time that takes grows with the subscriptions. */
+  get sharedSubscriptions(): number {
+    let shared = 0;
+    for (const { subscriptions } of this.#context.sessions.all) {
+      for (const [filter] of subscriptions.entries()) if (parseFilter(filter).group !== undefined) shared++;
+    }
+    return shared;
   }
 
   /** The clients that have a connection or a session. */

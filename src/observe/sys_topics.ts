@@ -1,8 +1,9 @@
 // What a broker tells of itself as retained messages below $SYS, for programs that watch Mosquitto so: the same names where the same
 // thing is meant, and below $SYS/broker/brook what is ours. A wildcard at the first level does not match these topics.
 import { VERSION } from "../version.ts";
+import { Load } from "./load.ts";
 import { countsOf } from "./metrics.ts";
-import type { Status } from "./status.ts";
+import type { Gauges, Status } from "./status.ts";
 
 /** What tells of itself: a broker. */
 export interface Teller {
@@ -34,11 +35,11 @@ const INTERVAL = 10_000;
  * ```
  */
 export function sysTopics(broker: Teller, { interval = INTERVAL }: { readonly interval?: number } = {}): Disposable {
-  const { status } = broker, told = new Map<string, string>();
+  const { status } = broker, told = new Map<string, string>(), values = new Values(status);
   let cancel = (): void => {}, ended = false;
   const tell = () => {
     if (ended || status.closing) return;
-    for (const [topic, value] of valuesOf(status)) {
+    for (const [topic, value] of values.now()) {
       if (told.get(topic) === value) continue;
       told.set(topic, value);
       broker.publish(`$SYS/broker/${topic}`, value, { retain: true });
@@ -54,29 +55,97 @@ export function sysTopics(broker: Teller, { interval = INTERVAL }: { readonly in
   return { [Symbol.dispose]: end };
 }
 
-/** The topics below $SYS/broker/, and what they tell now. */
-function valuesOf(status: Status): readonly (readonly [topic: string, value: string])[] {
-  const { gauges, traffic, counters, uptime } = status, dropped = Object.entries(countsOf(counters, "dropped"));
-  const numbers: Readonly<Record<string, number>> = {
-    "clients/connected": gauges.clients,
-    "clients/total": gauges.sessions,
-    "messages/received": traffic.packetsReceived,
-    "messages/sent": traffic.packetsSent,
-    "publish/messages/received": traffic.publishReceived,
-    "publish/messages/sent": traffic.publishSent,
-    "publish/messages/dropped": dropped.reduce((sum, [, count]) => sum + count, 0),
-    "bytes/received": traffic.bytesReceived,
-    "bytes/sent": traffic.bytesSent,
-    "subscriptions/count": gauges.subscriptions,
-    "retained messages/count": gauges.retainedMessages,
-    "messages/inflight": gauges.inFlightMessages,
-    ...Object.fromEntries(dropped.map(([reason, count]) => [`brook/dropped/${reason}`, count])),
-    "brook/messages/queued": gauges.queuedMessages,
-    "brook/memory": gauges.memoryBytes,
-  };
-  return [
-    ["version", `brook version ${VERSION}`],
-    ["uptime", `${Math.floor(uptime / 1000)} seconds`],
-    ...Object.entries(numbers).map(([topic, value]) => [topic, String(value)] as const),
-  ];
+/** The topics below $SYS/broker/, and what they tell. */
+class Values {
+  readonly #status: Status;
+  readonly #load = new Load();
+  #last: number;
+  /** The most that there were at a time when somebody looked, as Mosquitto counts them. */
+  #mostClients = 0;
+  #mostHeap = 0;
+
+  constructor(status: Status) {
+    this.#status = status;
+    this.#last = status.clock.now();
+  }
+
+  /** What they tell now, all of the same moment. */
+  now(): readonly (readonly [topic: string, value: string])[] {
+    const { gauges, uptime } = this.#status;
+    const numbers = { ...this.#clientsNow(gauges), ...this.#messages(gauges), ...this.#heapNow() };
+    return [
+      ["version", `brook version ${VERSION}`],
+      ["uptime", `${Math.floor(uptime / 1000)} seconds`],
+      ...Object.entries(numbers).map(([topic, value]) => [topic, String(value)] as const),
+      ...[...this.#loads()].map(([topic, value]) => [`load/${topic}`, value.toFixed(2)] as const),
+    ];
+  }
+
+  #clientsNow({ clients, sessions, subscriptions }: Gauges): Readonly<Record<string, number>> {
+    const shared = this.#status.sharedSubscriptions;
+    this.#mostClients = Math.max(this.#mostClients, clients);
+    return {
+      "clients/connected": clients,
+      "clients/active": clients,
+      "clients/disconnected": sessions - clients,
+      "clients/inactive": sessions - clients,
+      "clients/total": sessions,
+      "clients/maximum": this.#mostClients,
+      "subscriptions/count": subscriptions - shared,
+      "shared_subscriptions/count": shared,
+    };
+  }
+
+  #messages(gauges: Gauges): Readonly<Record<string, number>> {
+    const { retainedMessages, queuedMessages, inFlightMessages, memoryBytes } = gauges, { traffic } = this.#status;
+    const dropped = this.#dropped(), reasons = dropped.map(([reason, count]) => [`brook/dropped/${reason}`, count]);
+    return {
+      "messages/received": traffic.packetsReceived,
+      "messages/sent": traffic.packetsSent,
+      "publish/messages/received": traffic.publishReceived,
+      "publish/messages/sent": traffic.publishSent,
+      "publish/messages/dropped": sum(dropped),
+      "bytes/received": traffic.bytesReceived,
+      "bytes/sent": traffic.bytesSent,
+      "retained messages/count": retainedMessages,
+      "messages/stored": retainedMessages + queuedMessages,
+      "store/messages/count": retainedMessages + queuedMessages,
+      "messages/inflight": inFlightMessages,
+      ...Object.fromEntries(reasons),
+      "brook/messages/queued": queuedMessages,
+      "brook/memory": memoryBytes,
+    };
+  }
+
+  /** Of the whole process. */
+  #heapNow(): Readonly<Record<string, number>> {
+    const { heapUsed, external } = Deno.memoryUsage(), heap = heapUsed + external;
+    this.#mostHeap = Math.max(this.#mostHeap, heap);
+    return { "heap/current": heap, "heap/maximum": this.#mostHeap };
+  }
+
+  #loads(): ReadonlyMap<string, number> {
+    const { clock, traffic, counters } = this.#status, now = clock.now(), seconds = (now - this.#last) / 1000;
+    this.#last = now;
+    const connections = counters.get("connected") ?? 0;
+    return this.#load.update({
+      "messages/received": traffic.packetsReceived,
+      "messages/sent": traffic.packetsSent,
+      "publish/received": traffic.publishReceived,
+      "publish/sent": traffic.publishSent,
+      "publish/dropped": sum(this.#dropped()),
+      "bytes/received": traffic.bytesReceived,
+      "bytes/sent": traffic.bytesSent,
+      connections,
+      sockets: connections + sum(Object.entries(countsOf(counters, "refused"))),
+    }, seconds);
+  }
+
+  #dropped(): [reason: string, count: number][] {
+    return Object.entries(countsOf(this.#status.counters, "dropped"));
+  }
+}
+
+function sum(counts: readonly (readonly [reason: string, count: number])[]): number {
+  return counts.reduce((sum, [, count]) => sum + count, 0);
 }

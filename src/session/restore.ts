@@ -88,7 +88,7 @@ export function restoredMessage({ acceptedAt, ...message }: StoredMessage, wallT
 
 /**
  * Keeps retained messages in a store. While that can't be written to, those of QoS 0 go on: their publishers have been promised
- * nothing, and their subscribers need not wait.
+ * nothing, and their subscribers need not wait. What a process tells of itself ends with it.
  */
 export function keeperOf({ store, wallTime }: RecordContext, durability: Durability): RetainedKeeper {
   const change = (qos: QoS, change: () => void) => {
@@ -96,7 +96,10 @@ export function keeperOf({ store, wallTime }: RecordContext, durability: Durabil
     else change();
   };
   return {
-    retain: (message) => change(message.qos, () => store.retain(message, wallTime.of(message.acceptedAt))),
+    retain(message) {
+      if (message.client === undefined && message.topic.startsWith("$SYS/")) return;
+      change(message.qos, () => store.retain(message, wallTime.of(message.acceptedAt)));
+    },
     forget: (topic, qos) => change(qos, () => store.deleteRetained(topic)),
   };
 }

@@ -24,6 +24,7 @@ const samples = new Map<string, readonly [args: readonly string[], value: unknow
   ["key", [["a.key"], ["a.key"]]],
   ["overload", [["drop-oldest"], "drop-oldest"]],
   ["durability", [["normal"], "normal"]],
+  ["log", [["json"], "json"]],
   ["logLevel", [["debug"], "debug"]],
 ]);
 

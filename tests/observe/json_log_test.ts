@@ -39,6 +39,15 @@ Deno.test("A line of JSON holds nothing that a terminal would obey, and means th
   assertEquals(JSON.parse(line).client, client);
 });
 
+Deno.test("A line of JSON that is no event is a note", () => {
+  assertEquals(JSON.parse(jsonLine({ time, level, event: "Reloaded", held: 0 })), {
+    time: "1970-01-01T00:00:00.000Z",
+    level: "info",
+    type: "note",
+    message: "Reloaded",
+  });
+});
+
 Deno.test("The log writes JSON where that is asked for", () => {
   const lines: string[] = [];
   logTo((line) => lines.push(line), "info", () => 0, jsonLine)({ type: "closed" });

@@ -1,6 +1,6 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { BrokerEvent } from "../../src/events.ts";
-import { levelOf, type LogLevel, logLevels, logTo } from "../../src/observe/log.ts";
+import { levelOf, logFormats, type LogLevel, logLevels, logTo } from "../../src/observe/log.ts";
 
 const client = "c",
   remote = "1.2.3.4:5",
@@ -222,4 +222,17 @@ Deno.test("100,000 drops of one client in a second are one line, of 20,000 clien
   assertEquals(lines.length, 1);
   for (let i = 0; i < 20_000; i++) log(drop(`c${i}`));
   assertEquals(lines.length, 20_001);
+});
+
+Deno.test("Of what a client has chosen, 256 characters are written and remembered, in text and in JSON", () => {
+  const long = (end: string) => "x".repeat(256) + "z".repeat(65_000) + end, event = drop(long("1"));
+  for (const [name, format] of Object.entries(logFormats)) {
+    const lines: string[] = [], log = logTo((line) => lines.push(line), "debug", () => 0, format);
+    log({ ...event, topic: long("") } as BrokerEvent);
+    log(drop(long("2"))); // another one, which nobody could tell from the first
+    assertEquals(lines.length, 1);
+    assert(lines[0]!.length < 1500, `${name}: ${lines[0]!.length} characters`);
+    assertStringIncludes(lines[0]!, "x".repeat(256) + "...");
+    assert(!lines[0]!.includes("zz"));
+  }
 });

@@ -1,9 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { connected, type TestClient } from "../support/client.ts";
-import { noBrowser, type Page, Scene } from "./browser.ts";
-
-/** The browser, and the timers of Playwright, outlive a test. */
-const inBrowser = { ignore: noBrowser, sanitizeOps: false, sanitizeResources: false };
+import { inBrowser, type Page, Scene } from "./browser.ts";
 
 function row(page: Page, text: string) {
   return page.locator("#tree .item").filter({ hasText: text }).filter({ visible: true });

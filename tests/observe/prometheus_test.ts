@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import parse from "npm:parse-prometheus-text-format@^1.1.1";
 import { createBroker } from "../../src/broker.ts";
 import { metricsOf } from "../../src/observe/metrics.ts";
@@ -31,6 +31,21 @@ Deno.test("Prometheus can read the metrics, each with its help and type", async 
     { value: "1", labels: { direction: "in" } },
     { value: "1", labels: { direction: "out" } },
   ]);
+});
+
+Deno.test("The metrics are named as Prometheus wants it: base units at the end, and _total behind those of counters", async () => {
+  await using broker = createBroker();
+  const families = parse(prometheusText(metricsOf(broker.status))) as Family[];
+  assertEquals(new Set(families.map(({ name }) => name)).size, families.length);
+  for (const { name, help, type } of families) {
+    assertMatch(name, /^brook_[a-z]+(_[a-z]+)*$/);
+    assertEquals(name.endsWith("_total"), type === "COUNTER", name);
+    assert(!/_(count|sum|bucket|info|milliseconds|ms|kilobytes|percent|counter|gauge)(_|$)/.test(name), name);
+    for (const unit of ["seconds", "bytes"]) {
+      assertEquals(name.includes(unit), name.replace("_total", "").endsWith(`_${unit}`), name);
+    }
+    assertMatch(help, /^[A-Z].*[^.]$/, name);
+  }
 });
 
 Deno.test("Every reason of a loss is a sample of its own", async () => {
