@@ -1,0 +1,271 @@
+// What one session has still to get, in the order in which it must come, and the check of what it does get: nothing is left out,
+// doubled or overtaken. Brook promises more than the standard here: one order for each session, whoever publishes. A message may only
+// be missing where the standard or an event of the broker says so: such deliveries are optional.
+import type { PacketLike } from "../support/client.ts";
+import { type Published, shortened, Violation } from "./history.ts";
+
+/** A topic and a text that are shorter fit into the packets that any client of a run takes. */
+const LARGE = 200;
+
+/** A message that the broker has accepted. */
+export interface Accepted extends Published {
+  /** In milliseconds; `Infinity` for never. */
+  readonly expiresAt: number;
+}
+
+/** How a session gets a message. */
+export interface Terms {
+  readonly qos: number;
+  readonly retain: boolean;
+  readonly identifiers: readonly number[];
+}
+
+/** One message for a shared subscription: one of the members gets it. */
+export interface Share {
+  readonly name: string;
+  readonly message: Accepted;
+  readonly candidates: Set<Deliveries>;
+  taken: boolean;
+  /** There was a way for it to be lost. */
+  mayBeLost: boolean;
+  /** It may come at any place, for it may have been another member's before. */
+  loose: boolean;
+}
+
+/** The retained messages for a new subscription: they come in any order, and only those that are still retained. */
+export interface Replay {
+  retains(message: Accepted): boolean;
+}
+
+/** The current step, and its time in milliseconds. */
+export interface Moment {
+  step: number;
+  now: number;
+  /** All connections are lost in this step, and nobody can tell before or after what. */
+  blurred: boolean;
+}
+
+/** Where a delivery comes from, if not from a subscription of the session's own. */
+export interface Origin {
+  readonly share?: Share;
+  readonly replay?: Replay;
+}
+
+interface Delivery extends Origin {
+  readonly message: Accepted;
+  readonly terms: Terms;
+  readonly step: number;
+  optional: boolean;
+  /** It may have been sent over an earlier connection. */
+  offered: boolean;
+  /** It was seen being sent. */
+  written: boolean;
+  /** It has been sent over this connection. */
+  sent: boolean;
+  packetId: number | undefined;
+}
+
+/** A PUBLISH as it comes. */
+export interface Arrival {
+  readonly packet: PacketLike;
+  readonly topic: string;
+  readonly text: string;
+  /** The version of MQTT. */
+  readonly level: number;
+  /** Since when the broker may have had it ready, and when it is written. */
+  readonly since: number;
+  readonly now: number;
+}
+
+/** The deliveries of one session. */
+export class Deliveries {
+  readonly client: string;
+  /** Whether the client is connected. */
+  attached = false;
+  /** The most messages of QoS 1 and 2 that may be under way. */
+  window = 0;
+  /** Packet identifiers of QoS 2 messages whose PUBREC has come, and whose PUBCOMP has not. */
+  readonly released: Set<number> = new Set();
+  /** The versions of MQTT that the client has spoken. */
+  readonly #levels = new Set<number>();
+  #list: Delivery[] = [];
+
+  constructor(client: string) {
+    this.client = client;
+  }
+
+  /** How many messages of QoS 1 and 2 are under way. */
+  get underWay(): number {
+    return this.#list.filter(({ sent }) => sent).length + this.released.size;
+  }
+
+  /** The shared messages that it has, or may get. */
+  get shares(): ReadonlySet<Share> {
+    return new Set(this.#list.flatMap(({ share }) => share ?? []));
+  }
+
+  /** A message has been routed to this session. */
+  expect(message: Accepted, terms: Terms, { step, blurred }: Moment, origin: Origin = {}): void {
+    const { share } = origin, gone = terms.qos === 0 && !this.attached;
+    if (share && (gone || blurred)) share.mayBeLost = true;
+    if (gone && !share?.loose && !blurred) return;
+    share?.candidates.add(this);
+    const state = { optional: share !== undefined || blurred, offered: blurred, written: false, sent: false };
+    this.#list.push({ ...origin, message, terms, step, ...state, packetId: undefined });
+  }
+
+  /** The client has a new connection: what it has not acknowledged is sent again. */
+  attach(window: number, level: number): void {
+    this.#levels.add(level);
+    this.attached = true;
+    this.window = window;
+  }
+
+  /** The connection is over: what is of QoS 0 may be lost with it. */
+  detach(): void {
+    this.attached = false;
+    for (const delivery of this.#list) {
+      delivery.sent = false;
+      delivery.offered = true;
+      if (delivery.terms.qos > 0) continue;
+      delivery.optional = true;
+      if (delivery.share) delivery.share.mayBeLost = true;
+    }
+  }
+
+  /** The session gets a PUBLISH. */
+  arrive(arrival: Arrival): void {
+    const { packet: { messageId }, text } = arrival, mixed = this.#levels.size > 1;
+    const fits = (one: Delivery) => misfit(one, arrival, mixed) === undefined;
+    const delivery = this.#list.find((one) => one.packetId === messageId && fits(one)) ?? this.#list.find(fits);
+    if (!delivery) {
+      const close = this.#list.find((one) => !one.sent && one.message.text === text);
+      throw this.#fault(
+        `gets "${shortened(text)}" ${close ? `with ${misfit(close, arrival, mixed)}` : "unexpectedly"}`,
+      );
+    }
+    if (!delivery.share?.loose) this.#requireOrder(delivery);
+    const twins = this.#list.filter((one) => one !== delivery && (mayBeMissing(delivery) || one.share) && fits(one));
+    for (const twin of twins) doubt(twin);
+    if (twins.length > 0) doubt(delivery);
+    else if (delivery.share) take(delivery.share, delivery);
+    delivery.optional = false;
+    if (delivery.terms.qos === 0) return this.#remove(delivery);
+    this.#send(delivery, messageId);
+  }
+
+  #send(delivery: Delivery, messageId: number): void {
+    if (delivery.packetId === undefined && this.#uses(messageId)) {
+      throw this.#fault(`gets the packet identifier ${messageId} twice`);
+    }
+    delivery.packetId = messageId;
+    delivery.sent = delivery.written = true;
+    if (this.underWay > this.window) throw this.#fault(`has ${this.underWay} of ${this.window} messages under way`);
+  }
+
+  #uses(packetId: number): boolean {
+    return this.released.has(packetId) || this.#list.some((one) => one.packetId === packetId);
+  }
+
+  /** Everything before it has come, unless it need not. */
+  #requireOrder(delivery: Delivery): void {
+    for (const other of this.#list.slice(0, this.#list.indexOf(delivery))) {
+      if (other.sent || other.share?.loose || other.message === delivery.message) continue;
+      if (other.replay && other.replay === delivery.replay) continue;
+      if (!mayBeMissing(other)) throw this.#fault(`gets "${nameOf(delivery)}" before "${nameOf(other)}"`);
+      this.#remove(other);
+    }
+  }
+
+  /** PUBACK, or a PUBREC that refuses. */
+  acknowledge(packetId: number): void {
+    this.#list = this.#list.filter((one) => one.packetId !== packetId);
+  }
+
+  /** PUBREC: true where a PUBREL is to follow. */
+  release(packetId: number): boolean {
+    if (this.#list.some((one) => one.packetId === packetId)) this.released.add(packetId);
+    this.acknowledge(packetId);
+    return this.released.has(packetId);
+  }
+
+  /** The broker has told that it has dropped a message; where it does not say which one, it may be any that comes into question. */
+  drop(reason: string, topic: string | undefined, step: number, now: number): void {
+    if (reason === "client-offline" && this.attached) throw this.#fault("loses a message as if it were offline");
+    for (const one of this.#list) {
+      if (one.sent || (topic === undefined ? !one.replay : one.message.topic !== topic)) continue;
+      const large = one.message.topic.length + one.message.text.length > LARGE;
+      const concerned = reason === "queue-full" && (one.step === step || one.share?.loose) ||
+        reason === "expired" && one.message.expiresAt <= now || reason === "packet-too-large" && large;
+      if (concerned) doubt(one);
+    }
+  }
+
+  /** The session is over: a shared message that it has goes to somebody else, or is lost with it. */
+  lose(share: Share): void {
+    for (const { terms: { qos }, written } of this.#list.filter((one) => one.share === share)) {
+      if (qos === 2) share.mayBeLost = true; // [MQTT5-4.8.2-5]
+      else if (written) share.taken = false;
+    }
+    share.candidates.delete(this);
+  }
+
+  /** Takes a shared message away, which somebody else has got. */
+  forgo(share: Share): void {
+    this.#list = this.#list.filter((one) => one.share !== share || one.sent);
+  }
+
+  /** What has not come, and must. */
+  missing(): readonly string[] {
+    const open = this.#list.filter((one) => one.sent || !mayBeMissing(one));
+    const missing = open.map((one) => `${one.sent ? "the acknowledgement of " : ""}"${nameOf(one)}"`);
+    return [...missing, ...[...this.released].map((id) => `the PUBCOMP of ${id}`)];
+  }
+
+  #remove(delivery: Delivery): void {
+    this.#list.splice(this.#list.indexOf(delivery), 1);
+  }
+
+  #fault(what: string): Violation {
+    return new Violation(`${this.client} ${what}`);
+  }
+}
+
+function nameOf({ message: { text, topic } }: Delivery): string {
+  return shortened(text || `nothing on ${topic}`);
+}
+
+function mayBeMissing({ optional, replay, message }: Delivery): boolean {
+  return optional || replay !== undefined && !replay.retains(message);
+}
+
+/** It may be missing: one like it has come, or one has been dropped, and nobody can tell which. */
+function doubt(delivery: Delivery): void {
+  delivery.optional = true;
+  if (delivery.share) delivery.share.mayBeLost = delivery.share.loose = true;
+}
+
+function take(share: Share, delivery: Delivery): void {
+  share.taken = delivery.sent = true;
+  for (const candidate of share.candidates) candidate.forgo(share);
+}
+
+/** What keeps a PUBLISH from being this delivery; `mixed`: some were seen in 3.1.1, where properties do not show. */
+function misfit(delivery: Delivery, arrival: Arrival, mixed: boolean): string | undefined {
+  const { message, terms, offered, written, packetId } = delivery, { packet, topic, text, level, since, now } = arrival;
+  const { qos, retain, dup, messageId, properties = {} } = packet;
+  if (delivery.sent || message.topic !== topic || message.text !== text) return "another message";
+  if (packetId !== undefined && packetId !== messageId) return `the packet identifier ${messageId}, not ${packetId}`;
+  if (terms.qos !== qos || terms.retain !== retain) return `QoS ${qos}, RETAIN ${retain}, not ${JSON.stringify(terms)}`;
+  if (dup !== written && !(dup && offered)) return `DUP ${dup}`;
+  if (message.expiresAt <= since && !dup) return "no time left";
+  if (level < 5 || mixed) return undefined;
+  const { contentType, messageExpiryInterval: left = Infinity, subscriptionIdentifier = [] } = properties;
+  const identifiers = [subscriptionIdentifier].flat().toSorted((a, b) => a - b);
+  if (String(identifiers) !== String(terms.identifiers)) {
+    return `the identifiers ${identifiers}, not ${terms.identifiers}`;
+  }
+  if (contentType !== message.contentType) return `the content type ${contentType}, not ${message.contentType}`;
+  const seconds = (at: number) => Math.max(0, Math.ceil((message.expiresAt - at) / 1000));
+  if (left < seconds(now) || left > seconds(since)) return `${left} s left, not ${seconds(since)}`;
+}

@@ -1,0 +1,209 @@
+// What the clients of a run act on: the broker and the network, each with its disasters, and the model that watches every step.
+import type { Access, Broker, BrokerEvent, BrokerOptions, Credentials, Limits } from "../../mod.ts";
+import { History, type Published, Violation } from "./history.ts";
+import { Model } from "./model.ts";
+import { Link, type NetworkOptions, type Peer } from "./network.ts";
+import type { Random } from "./random.ts";
+import { type BrokerClock, Schedule } from "./schedule.ts";
+
+/** The brokers of a run. */
+export interface Deployment {
+  /** Makes a broker: the first one, and after a crash another one, which finds what its predecessor has stored. */
+  start(options: BrokerOptions): Broker;
+  /** Whether sessions and retained messages outlive the broker. */
+  readonly durable: boolean;
+}
+
+/** Milliseconds that one part of a run takes at most. */
+const PATIENCE = 10_000_000;
+
+/** How many messages a client may have under way. */
+export const QUOTA = 10;
+
+/** How many messages may wait in a session. */
+const QUEUES = [3, 10_000, 10_000];
+
+/** So many messages may wait in any session. */
+export const WAITING: number = Math.min(...QUEUES);
+
+/** The events that say something of what is promised. */
+const telling = /^(connected|disconnected|refused|dropped)$|error/;
+
+/** The stage of one run. */
+export class Stage {
+  readonly schedule: Schedule = new Schedule();
+  readonly history: History;
+  readonly model: Model;
+  /** How many steps there have been. */
+  steps = 0;
+  readonly #random: Random;
+  readonly #deployment: Deployment;
+  readonly #network: NetworkOptions;
+  readonly #limits: Limits & { readonly inflight: number; readonly sessionExpiry: number };
+  /** Whether hooks take their time. */
+  readonly #slow: boolean;
+  readonly #links = new Set<Link>();
+  #opened = 0;
+  #clock!: BrokerClock;
+  #broker: Broker | undefined;
+  #closing = false;
+  #wakesAt = 0;
+
+  /** @param trace gets a line for each thing that happens */
+  constructor(random: Random, deployment: Deployment, trace?: (line: string) => void) {
+    const { schedule } = this, history = this.history = new History(() => schedule.now, trace);
+    const latency = random.pick([1, 20, 200]), tearing = random.pick([0, 0.05, 0.5]), slow = random.chance(0.2);
+    this.#random = random;
+    this.#deployment = deployment;
+    this.#slow = slow;
+    this.#network = { schedule, random, history, latency, tearing, oneByOne: slow };
+    this.#limits = {
+      inflight: random.pick([1, 2, 5, 20]),
+      queuedMessages: random.pick(QUEUES),
+      outbox: random.pick([1024, 1024 * 1024]),
+      sessionExpiry: random.pick([3, 1000, Infinity, Infinity]),
+      receiveMaximum: QUOTA,
+    };
+    this.model = new Model(this.#limits);
+    this.#start();
+  }
+
+  /** Whether clients may have a keep alive: where hooks take their time nobody can tell since when a client is silent. */
+  get keepsAlive(): boolean {
+    return !this.#slow;
+  }
+
+  /** Milliseconds for which all clients sleep from now on. */
+  get night(): number {
+    return Math.max(0, this.#wakesAt - this.schedule.now);
+  }
+
+  /** How often the broker has counted something. */
+  counted(kind: string): number {
+    return this.#broker!.counters.get(kind) ?? 0;
+  }
+
+  /** Does something, and waits until that is over. */
+  do(work: () => void): Promise<void> {
+    this.schedule.after(0, work);
+    return this.until(() => this.schedule.owed === 0);
+  }
+
+  /** Goes on until something is so, or nothing more happens. */
+  async until(reached: () => boolean): Promise<void> {
+    const latest = this.schedule.now + PATIENCE;
+    const settled = () => {
+      this.steps++;
+      this.model.absorb(this.history.step(), this.schedule.now);
+      if (this.schedule.now > latest) throw new Violation("This has no end");
+    };
+    await this.schedule.run(() => !reached(), settled);
+  }
+
+  /** Opens a connection. */
+  open(client: string, version: number, peer: Peer): Link {
+    for (const link of this.#links) if (!link.open) this.#links.delete(link);
+    const link = new Link(`${client}/${++this.#opened}`, version, peer, this.#network);
+    this.#links.add(link);
+    this.#broker!.accept(link.stream);
+    return link;
+  }
+
+  /** Publishes a message of the process itself. */
+  publish(message: Published): void {
+    const { topic, text, qos, retain, expiry, contentType } = message;
+    const properties = {
+      ...expiry !== undefined && { messageExpiryInterval: expiry },
+      ...contentType !== undefined && { contentType },
+    };
+    if (this.#closing) return;
+    this.history.add({ type: "hosted", message });
+    this.#broker!.publish(topic, text, { qos, retain, properties });
+  }
+
+  /** No connection may be open, and nothing be left of those that were. */
+  async abandoned(): Promise<void> {
+    await this.until(() => this.schedule.owed === 0 && ![...this.#links].some(({ open }) => open));
+    if (this.#clock.pending > 0) throw new Violation(`${this.#clock.pending} timers are left`);
+  }
+
+  // Disasters.
+
+  /** The broker is thrown away, and another one takes its place. */
+  crash(): void {
+    this.history.add({ type: "disaster", text: "the broker crashes" });
+    this.#replace();
+  }
+
+  /** The broker closes, and another one takes its place. */
+  close(): void {
+    if (this.#closing) return;
+    this.history.add({ type: "disaster", text: "the broker closes" });
+    const broker = this.#broker!, clock = this.#clock, begin = this.schedule.now;
+    this.#closing = this.model.closing = true;
+    broker.close().then(() => {
+      if (broker !== this.#broker) return; // it has crashed
+      this.schedule.after(0, () => {
+        const seconds = (this.schedule.now - begin) / 1000;
+        if (clock.pending > 0 || seconds > 8) {
+          throw new Violation(`Closing leaves ${clock.pending} timers, after ${seconds} s`);
+        }
+        if (broker === this.#broker) this.#replace();
+      });
+    });
+  }
+
+  /** All connections break, one after the other. */
+  outage(): void {
+    this.history.add({ type: "disaster", text: "the network fails" });
+    for (const link of this.#links) this.schedule.after(0, () => link.fail());
+  }
+
+  /** All clients sleep for so many milliseconds. */
+  sleep(length: number): void {
+    this.history.add({ type: "disaster", text: "everybody falls asleep" });
+    this.#wakesAt = this.schedule.now + length;
+  }
+
+  #replace(): void {
+    this.#clock.stop();
+    for (const link of this.#links) link.freeze();
+    this.model.crash(this.#deployment.durable, this.schedule.now);
+    this.#start();
+  }
+
+  #start(): void {
+    const clock = this.#clock = this.schedule.clock(), decide = (link: string) => this.#decide(link);
+    const hooks = this.#slow && {
+      authenticate: ({ remote }: Credentials) => decide(remote),
+      authorize: ({ client }: Access) => decide(client.remote),
+    };
+    const broker = this.#deployment.start({ clock, limits: this.#limits, ...hooks });
+    this.#closing = this.model.closing = false;
+    if (broker !== this.#broker) this.#observe(this.#broker = broker);
+  }
+
+  #observe(broker: Broker): void {
+    broker.events.subscribe((event) => broker === this.#broker && this.#told(event));
+    broker.topic("will/#").subscribe((will) => {
+      if (broker === this.#broker && will.size > 0) this.history.add({ type: "will", text: will.text() });
+    });
+  }
+
+  #told(event: BrokerEvent): void {
+    if (telling.test(event.type)) this.history.add({ type: "event", event });
+  }
+
+  /** A hook always says yes, but now and then it takes its time: what was read is handled no sooner. */
+  #decide(link: string): true | Promise<true> {
+    if (this.#random.chance(0.7)) return true;
+    const handled = this.history.withhold(link), clock = this.#clock;
+    return new Promise((resolve) =>
+      this.schedule.after(this.#random.between(0, 2000), () => {
+        if (clock.stopped) return;
+        handled();
+        resolve(true);
+      })
+    );
+  }
+}
