@@ -56,6 +56,8 @@ interface Delivery extends Origin {
   readonly terms: Terms;
   readonly step: number;
   optional: boolean;
+  /** The broker has told that it has dropped some like this one. */
+  doubtful: boolean;
   /** It may have been sent over an earlier connection. */
   offered: boolean;
   /** It was seen being sent. */
@@ -63,6 +65,13 @@ interface Delivery extends Origin {
   /** It has been sent over this connection. */
   sent: boolean;
   packetId: number | undefined;
+}
+
+/** What the broker tells of messages that it has dropped. */
+export interface Drop {
+  readonly reason: string;
+  readonly topic: string | undefined;
+  readonly count: number;
 }
 
 /** A PUBLISH as it comes. */
@@ -89,6 +98,10 @@ export class Deliveries {
   /** The versions of MQTT that the client has spoken. */
   readonly #levels = new Set<number>();
   #list: Delivery[] = [];
+  /** What is missing for no reason that is known yet: drops are told at the end of the turn. */
+  #overtaken: { readonly delivery: Delivery; readonly by: Delivery }[] = [];
+  /** How many may still be missing because the broker has told so. */
+  #excuses = 0;
 
   constructor(client: string) {
     this.client = client;
@@ -110,7 +123,8 @@ export class Deliveries {
     if (share && (gone || blurred)) share.mayBeLost = true;
     if (gone && !share?.loose && !blurred) return;
     share?.candidates.add(this);
-    const state = { optional: share !== undefined || blurred, offered: blurred, written: false, sent: false };
+    const optional = share !== undefined || blurred;
+    const state = { optional, doubtful: false, offered: blurred, written: false, sent: false };
     this.#list.push({ ...origin, message, terms, step, ...state, packetId: undefined });
   }
 
@@ -149,7 +163,7 @@ export class Deliveries {
     for (const twin of twins) doubt(twin);
     if (twins.length > 0) doubt(delivery);
     else if (delivery.share) take(delivery.share, delivery);
-    delivery.optional = false;
+    delivery.optional = delivery.doubtful = false;
     if (delivery.terms.qos === 0) return this.#remove(delivery);
     this.#send(delivery, messageId);
   }
@@ -172,8 +186,8 @@ export class Deliveries {
     for (const other of this.#list.slice(0, this.#list.indexOf(delivery))) {
       if (other.sent || other.share?.loose || other.message === delivery.message) continue;
       if (other.replay && other.replay === delivery.replay) continue;
-      if (!mayBeMissing(other)) throw this.#fault(`gets "${nameOf(delivery)}" before "${nameOf(other)}"`);
       this.#remove(other);
+      if (!this.#excuse(other)) this.#overtaken.push({ delivery: other, by: delivery });
     }
   }
 
@@ -189,16 +203,35 @@ export class Deliveries {
     return this.released.has(packetId);
   }
 
-  /** The broker has told that it has dropped a message; where it does not say which one, it may be any that comes into question. */
-  drop(reason: string, topic: string | undefined, step: number, now: number): void {
+  /** The broker has told that it has dropped messages; where it does not say which, it may be any that come into question. */
+  drop({ reason, topic, count }: Drop, { step, now }: Moment): void {
     if (reason === "client-offline" && this.attached) throw this.#fault("loses a message as if it were offline");
-    for (const one of this.#list) {
-      if (one.sent || (topic === undefined ? !one.replay : one.message.topic !== topic)) continue;
+    const concerned = (one: Delivery) => {
+      if (one.sent || (topic === undefined ? !one.replay : one.message.topic !== topic)) return false;
       const large = one.message.topic.length + one.message.text.length > LARGE;
-      const concerned = reason === "queue-full" && (one.step === step || one.share?.loose) ||
+      return reason === "queue-full" && (one.step === step || one.share?.loose) ||
         reason === "expired" && one.message.expiresAt <= now || reason === "packet-too-large" && large;
-      if (concerned) doubt(one);
+    };
+    for (const one of [...this.#list, ...this.#overtaken.map(({ delivery }) => delivery)].filter(concerned)) {
+      if (one.share || one.replay) doubt(one);
+      else one.doubtful = true;
     }
+    this.#excuses += count;
+    this.#overtaken = this.#overtaken.filter(({ delivery }) => !this.#excuse(delivery));
+  }
+
+  /** Whether it may be missing because the broker has told so: as many may as were dropped. */
+  #excuse(delivery: Delivery): boolean {
+    if (mayBeMissing(delivery) || !delivery.doubtful || this.#excuses === 0) return false;
+    this.#excuses--;
+    return true;
+  }
+
+  /** A step is over: all drops have been told. */
+  settle(): void {
+    const fault = this.#overtaken.find(({ delivery }) => !mayBeMissing(delivery));
+    this.#overtaken = [];
+    if (fault) throw this.#fault(`gets "${nameOf(fault.by)}" before "${nameOf(fault.delivery)}"`);
   }
 
   /** The session is over: a shared message that it has goes to somebody else, or is lost with it. */
@@ -215,8 +248,9 @@ export class Deliveries {
     this.#list = this.#list.filter((one) => one.share !== share || one.sent);
   }
 
-  /** What has not come, and must. */
+  /** What has not come, and must; to be asked when everything has had its time. */
   missing(): readonly string[] {
+    this.#list = this.#list.filter((one) => one.sent || !this.#excuse(one));
     const open = this.#list.filter((one) => one.sent || !mayBeMissing(one));
     const missing = open.map((one) => `${one.sent ? "the acknowledgement of " : ""}"${nameOf(one)}"`);
     return [...missing, ...[...this.released].map((id) => `the PUBCOMP of ${id}`)];

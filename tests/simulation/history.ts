@@ -20,9 +20,15 @@ export interface Published {
   readonly contentType: string | undefined;
 }
 
+/** What a client has sent: a packet, and the message that it is about. */
+export interface Sent {
+  readonly packet: PacketLike;
+  readonly message: Published | undefined;
+}
+
 /** One thing that happened. */
 export type Happening =
-  /** The broker has read a whole packet at this time; `message` is what a PUBLISH, or the will of a CONNECT, is about. */
+  /** The broker has taken a packet at this time; `message` is what a PUBLISH, or the will of a CONNECT, is about. */
   | {
     readonly type: "read";
     readonly link: Link;
@@ -56,8 +62,9 @@ export class History {
   readonly #now: () => number;
   #last: { readonly at: number; readonly happening: Happening }[] = [];
   #step: Happening[] = [];
-  /** What was read last, by the name of its link. */
-  readonly #reads = new Map<string, Happening>();
+  /** Packets that have been read to their ends and not been taken yet, and what was taken last, by the name of the link. */
+  readonly #waiting = new Map<string, Sent[]>();
+  readonly #taken = new Map<string, Happening>();
   /** What has been read and is not handled yet, and how often that was said. */
   readonly #withheld = new Map<Happening, number>();
 
@@ -71,16 +78,36 @@ export class History {
   add(happening: Happening): void {
     const entry = { at: this.#now(), happening }, kind = kindOf(happening);
     this.#step.push(happening);
-    if (happening.type === "read") this.#reads.set(happening.link.name, happening);
     this.#last.push(entry);
     if (this.#last.length === 10 * TOLD) this.#last = this.#last.slice(-TOLD);
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     this.#trace?.(line(entry));
   }
 
-  /** What was read last from a link is not handled until the result has been called. */
+  /** The broker has read the last byte of a packet. */
+  arrive(link: Link, sent: Sent): void {
+    const waiting = this.#waiting.get(link.name);
+    if (waiting) waiting.push(sent);
+    else this.#waiting.set(link.name, [sent]);
+  }
+
+  /** Packets of a link that have been read and not been taken. */
+  waiting(link: Link): readonly Sent[] {
+    return this.#waiting.get(link.name) ?? [];
+  }
+
+  /** The broker takes the next packet of a link: as long as the client does not take its answers, that waits. */
+  take(link: Link): void {
+    const sent = this.#waiting.get(link.name)?.shift();
+    if (!sent) throw new Violation(`${link.name} has sent nothing more`);
+    const taken: Happening = { type: "read", link, ...sent, at: this.#now() };
+    this.#taken.set(link.name, taken);
+    this.add(taken);
+  }
+
+  /** What was taken last from a link is not handled until the result has been called. */
   withhold(link: string): () => void {
-    const read = this.#reads.get(link)!, withheld = this.#withheld;
+    const read = this.#taken.get(link)!, withheld = this.#withheld;
     withheld.set(read, (withheld.get(read) ?? 0) + 1);
     this.#step = this.#step.filter((happening) => happening !== read);
     return () => {

@@ -45,6 +45,7 @@ export class Model {
     this.#crashed = false;
     this.#sessions.begin();
     for (const happening of happenings) this.#notice(happening);
+    for (const { deliveries } of this.#byClient.values()) deliveries.settle();
     this.#sessions.watch();
     for (const connection of this.#open) this.#watch(connection);
   }
@@ -201,14 +202,13 @@ export class Model {
   // What the broker tells, and is told.
 
   #told(event: BrokerEvent): void {
-    const { step, now } = this.#moment;
     if (event.type.endsWith("-error")) throw new Violation(Deno.inspect(event));
     if (event.type === "refused") this.#refused.add(event.remote);
     else if (event.type === "connected") this.#connected(this.#connections.get(event.remote)!, event.sessionPresent);
     else if (event.type === "disconnected") this.#disconnected(this.#connections.get(event.remote)!, event);
     else if (event.type === "dropped") {
       for (const { deliveries } of this.#sessions.of(event.client)) {
-        deliveries.drop(event.reason, event.topic, step, now);
+        deliveries.drop(event, this.#moment);
       }
     }
   }

@@ -118,7 +118,7 @@ class Run {
   /** Everybody comes back: nothing that it is owed may be missing. */
   async #payDebts(): Promise<void> {
     await this.#all("everybody comes back", (client) => client.calm());
-    this.#stage.model.complete();
+    this.#stage.complete();
   }
 
   /** As many messages as may be under way are, and as many as may wait: no packet identifier and no place has been forgotten. */
@@ -141,7 +141,7 @@ class Run {
       }
     }
     await this.#all("everybody acknowledges", (client) => client.hold(false));
-    stage.model.complete();
+    stage.complete();
     if (stage.counted("dropped/queue-full") > dropped) throw new Violation(`No ${WAITING} messages may wait`);
     await stage.do(() => probe.leave());
   }

@@ -43,6 +43,8 @@ export class Stage {
   /** Whether hooks take their time. */
   readonly #slow: boolean;
   readonly #links = new Set<Link>();
+  /** The names of the links by the clients that have been let in last. */
+  readonly #letIn = new Map<string, string>();
   #opened = 0;
   #clock!: BrokerClock;
   #broker: Broker | undefined;
@@ -121,6 +123,13 @@ export class Stage {
     this.#broker!.publish(topic, text, { qos, retain, properties });
   }
 
+  /** Everybody is connected, and has had the time to take everything: nothing may be open. */
+  complete(): void {
+    const ignored = [...this.#links].find((link) => link.open && this.history.waiting(link).length > 0);
+    if (ignored) throw new Violation(`${ignored.name} is not heard`);
+    this.model.complete();
+  }
+
   /** No connection may be open, and nothing be left of those that were. */
   async abandoned(): Promise<void> {
     await this.until(() => this.schedule.owed === 0 && ![...this.#links].some(({ open }) => open));
@@ -184,13 +193,26 @@ export class Stage {
   }
 
   #observe(broker: Broker): void {
+    broker.packets.subscribe(({ direction, client }) => {
+      if (broker === this.#broker && direction === "in") this.history.take(this.#linkOf(client));
+    });
     broker.events.subscribe((event) => broker === this.#broker && this.#told(event));
     broker.topic("will/#").subscribe((will) => {
       if (broker === this.#broker && will.size > 0) this.history.add({ type: "will", text: will.text() });
     });
   }
 
+  /** The link of a client that has been let in, or of that name. */
+  #linkOf(client: string): Link {
+    const name = this.#letIn.get(client) ?? client;
+    return [...this.#links].find((link) => link.name === name)!;
+  }
+
   #told(event: BrokerEvent): void {
+    if (event.type === "connected") this.#letIn.set(event.client, event.remote);
+    if (event.type === "disconnected" && event.reason === "malformed-packet") {
+      this.history.take(this.#linkOf(event.remote)); // which is none that could be shown
+    }
     if (telling.test(event.type)) this.history.add({ type: "event", event });
   }
 

@@ -111,10 +111,9 @@ export class Uplink {
   }
 
   #note(count: number): void {
-    const { history, schedule: { now } } = this.#network;
     this.#readSize += count;
     while (this.#sent[0] && this.#sent[0].end <= this.#readSize) {
-      history.add({ type: "read", link: this.#link, ...this.#sent.shift()!, at: now });
+      this.#network.history.arrive(this.#link, this.#sent.shift()!);
     }
   }
 }
