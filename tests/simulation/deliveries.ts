@@ -159,7 +159,9 @@ export class Deliveries {
       );
     }
     if (!delivery.share?.loose) this.#requireOrder(delivery);
-    const twins = this.#list.filter((one) => one !== delivery && (mayBeMissing(delivery) || one.share) && fits(one));
+    const others = this.#list.filter((one) => one !== delivery && fits(one));
+    if (delivery.doubtful) for (const other of others) other.doubtful = true; // it may be that one which was dropped
+    const twins = others.filter((one) => mayBeMissing(delivery) || one.share);
     for (const twin of twins) doubt(twin);
     if (twins.length > 0) doubt(delivery);
     else if (delivery.share) take(delivery.share, delivery);
