@@ -4,6 +4,9 @@
 import type { PacketLike } from "../support/client.ts";
 import { type Published, shortened, Violation } from "./history.ts";
 
+/** How long a broker may put off remembering that a delivery has ended, in milliseconds. */
+const PUT_OFF = 10;
+
 /** A topic and a text that are shorter fit into the packets that any client of a run takes. */
 const LARGE = 200;
 
@@ -41,8 +44,6 @@ export interface Replay {
 export interface Moment {
   step: number;
   now: number;
-  /** All connections are lost in this step, and nobody can tell before or after what. */
-  blurred: boolean;
 }
 
 /** Where a delivery comes from, if not from a subscription of the session's own. */
@@ -55,6 +56,8 @@ interface Delivery extends Origin {
   readonly message: Accepted;
   readonly terms: Terms;
   readonly step: number;
+  /** Its place among all. */
+  readonly place: number;
   optional: boolean;
   /** The broker has told that it has dropped some like this one. */
   doubtful: boolean;
@@ -93,11 +96,14 @@ export class Deliveries {
   attached = false;
   /** The most messages of QoS 1 and 2 that may be under way. */
   window = 0;
-  /** Packet identifiers of QoS 2 messages whose PUBREC has come, and whose PUBCOMP has not. */
-  readonly released: Set<number> = new Set();
+  /** Packet identifiers of QoS 2 messages whose PUBREC has come, in that order, and when their PUBCOMPs have. */
+  readonly #released = new Map<number, number>();
   /** The versions of MQTT that the client has spoken. */
   readonly #levels = new Set<number>();
   #list: Delivery[] = [];
+  #places = 0;
+  /** What has been acknowledged a moment ago, and when. */
+  #settled: { readonly delivery: Delivery; readonly at: number }[] = [];
   /** What is missing for no reason that is known yet: drops are told at the end of the turn. */
   #overtaken: { readonly delivery: Delivery; readonly by: Delivery }[] = [];
   /** How many may still be missing because the broker has told so. */
@@ -109,7 +115,16 @@ export class Deliveries {
 
   /** How many messages of QoS 1 and 2 are under way. */
   get underWay(): number {
-    return this.#list.filter(({ sent }) => sent).length + this.released.size;
+    return this.#list.filter(({ sent }) => sent).length + this.#incomplete.length;
+  }
+
+  get #incomplete(): readonly number[] {
+    return [...this.#released].flatMap(([id, at]) => at === Infinity ? id : []);
+  }
+
+  /** The PUBRELs that a new connection begins with, each either `sure`, or such that the broker may have forgotten the PUBCOMP. */
+  get pubrels(): readonly { readonly id: number; readonly sure: boolean }[] {
+    return [...this.#released].map(([id, at]) => ({ id, sure: at === Infinity }));
   }
 
   /** The shared messages that it has, or may get. */
@@ -118,14 +133,13 @@ export class Deliveries {
   }
 
   /** A message has been routed to this session. */
-  expect(message: Accepted, terms: Terms, { step, blurred }: Moment, origin: Origin = {}): void {
+  expect(message: Accepted, terms: Terms, { step }: Moment, origin: Origin = {}): void {
     const { share } = origin, gone = terms.qos === 0 && !this.attached;
-    if (share && (gone || blurred)) share.mayBeLost = true;
-    if (gone && !share?.loose && !blurred) return;
+    if (share && gone) share.mayBeLost = true;
+    if (gone && !share?.loose) return;
     share?.candidates.add(this);
-    const optional = share !== undefined || blurred;
-    const state = { optional, doubtful: false, offered: blurred, written: false, sent: false };
-    this.#list.push({ ...origin, message, terms, step, ...state, packetId: undefined });
+    const state = { optional: share !== undefined, doubtful: false, offered: false, written: false, sent: false };
+    this.#list.push({ ...origin, message, terms, step, place: this.#places++, ...state, packetId: undefined });
   }
 
   /** The client has a new connection: what it has not acknowledged is sent again. */
@@ -145,6 +159,17 @@ export class Deliveries {
       delivery.optional = true;
       if (delivery.share) delivery.share.mayBeLost = true;
     }
+  }
+
+  /** The broker has crashed: so has what it had not begun to send of retained messages, and it may have forgotten what was ended last. */
+  crash(now: number): void {
+    this.detach();
+    for (const one of this.#list) if (one.replay && !one.written) one.optional = true;
+    const forgotten = this.#settled.filter(({ at }) => at >= now - PUT_OFF).map(({ delivery }) => delivery);
+    this.#settled = [];
+    for (const one of forgotten) Object.assign(one, { sent: false, offered: true, optional: true });
+    this.#list = [...this.#list, ...forgotten].sort((a, b) => a.place - b.place);
+    for (const [id, at] of this.#released) if (at < now - PUT_OFF) this.#released.delete(id);
   }
 
   /** The session gets a PUBLISH. */
@@ -180,7 +205,8 @@ export class Deliveries {
   }
 
   #uses(packetId: number): boolean {
-    return this.released.has(packetId) || this.#list.some((one) => one.packetId === packetId);
+    return this.#released.get(packetId) === Infinity ||
+      this.#list.some((one) => one.packetId === packetId && !one.optional);
   }
 
   /** Everything before it has come, unless it need not. */
@@ -194,15 +220,28 @@ export class Deliveries {
   }
 
   /** PUBACK, or a PUBREC that refuses. */
-  acknowledge(packetId: number): void {
-    this.#list = this.#list.filter((one) => one.packetId !== packetId);
+  acknowledge(packetId: number, at: number): void {
+    const settled = this.#take(packetId).map((delivery) => ({ delivery, at }));
+    this.#settled = [...this.#settled.filter((one) => one.at >= at - PUT_OFF), ...settled];
   }
 
   /** PUBREC: true where a PUBREL is to follow. */
   release(packetId: number): boolean {
-    if (this.#list.some((one) => one.packetId === packetId)) this.released.add(packetId);
-    this.acknowledge(packetId);
-    return this.released.has(packetId);
+    if (this.#take(packetId).length === 0) return this.#released.get(packetId) === Infinity;
+    this.#released.delete(packetId); // it comes behind the others
+    this.#released.set(packetId, Infinity);
+    return true;
+  }
+
+  /** PUBCOMP. */
+  finish(packetId: number, at: number): void {
+    if (this.#released.get(packetId) === Infinity) this.#released.set(packetId, at);
+  }
+
+  #take(packetId: number): readonly Delivery[] {
+    const taken = this.#list.filter((one) => one.packetId === packetId && one.sent);
+    this.#list = this.#list.filter((one) => !taken.includes(one));
+    return taken;
   }
 
   /** The broker has told that it has dropped messages; where it does not say which, it may be any that come into question. */
@@ -255,7 +294,7 @@ export class Deliveries {
     this.#list = this.#list.filter((one) => one.sent || !this.#excuse(one));
     const open = this.#list.filter((one) => one.sent || !mayBeMissing(one));
     const missing = open.map((one) => `${one.sent ? "the acknowledgement of " : ""}"${nameOf(one)}"`);
-    return [...missing, ...[...this.released].map((id) => `the PUBCOMP of ${id}`)];
+    return [...missing, ...this.#incomplete.map((id) => `the PUBCOMP of ${id}`)];
   }
 
   #remove(delivery: Delivery): void {

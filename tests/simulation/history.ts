@@ -46,6 +46,12 @@ export type Happening =
   | { readonly type: "hosted"; readonly message: Published }
   /** The broker has published a will with this text. */
   | { readonly type: "will"; readonly text: string }
+  /** The broker is no more, wherever it was in its work. */
+  | { readonly type: "crash" }
+  /** The broker is told to close. */
+  | { readonly type: "closing" }
+  /** A broker starts: the first one, or the successor of one that has crashed or closed. */
+  | { readonly type: "start" }
   /** Everybody is hit by something. */
   | { readonly type: "disaster"; readonly text: string }
   /** Something that only people want to know. */
@@ -64,7 +70,7 @@ export class History {
   #step: Happening[] = [];
   /** Packets that have been read to their ends and not been taken yet, and what was taken last, by the name of the link. */
   readonly #waiting = new Map<string, Sent[]>();
-  readonly #taken = new Map<string, Happening>();
+  readonly #taken = new Map<string, Happening & Sent>();
   /** What has been read and is not handled yet, and how often that was said. */
   readonly #withheld = new Map<Happening, number>();
 
@@ -100,9 +106,14 @@ export class History {
   take(link: Link): void {
     const sent = this.#waiting.get(link.name)?.shift();
     if (!sent) throw new Violation(`${link.name} has sent nothing more`);
-    const taken: Happening = { type: "read", link, ...sent, at: this.#now() };
+    const taken: Happening & Sent = { type: "read", link, ...sent, at: this.#now() };
     this.#taken.set(link.name, taken);
     this.add(taken);
+  }
+
+  /** What was taken last from a link. */
+  taken(link: string): Sent | undefined {
+    return this.#taken.get(link);
   }
 
   /** What was taken last from a link is not handled until the result has been called. */
@@ -122,7 +133,7 @@ export class History {
   /** What has happened since the last call. */
   step(): readonly Happening[] {
     const step = this.#step;
-    if (step.length > 0) this.#step = [];
+    this.#step = [];
     return step;
   }
 
@@ -164,6 +175,12 @@ function sentence(happening: Happening): string {
       return `the process publishes ${json(happening.message)}`;
     case "will":
       return `the broker publishes the will ${shortened(happening.text)}`;
+    case "crash":
+      return "the broker crashes";
+    case "closing":
+      return "the broker is told to close";
+    case "start":
+      return "a broker starts";
     case "disaster":
     case "note":
       return happening.text;

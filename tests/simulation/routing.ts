@@ -60,7 +60,7 @@ export class Routing {
         candidates: new Set<Deliveries>(),
         taken: false,
         mayBeLost: false,
-        loose: this.#moment.blurred,
+        loose: false,
       };
       this.#shares.add(share);
       this.#offer(share);

@@ -4,8 +4,8 @@
 //   deno run -A tests/simulation/run.ts --seed 17 --trace
 //   deno run -A tests/simulation/run.ts --runs 100000 --seconds 3600
 import { parseArgs } from "@std/cli/parse-args";
+import { createBroker } from "../../mod.ts";
 import { simulate, SimulationError } from "./simulation.ts";
-import { Survivor } from "./survivor.ts";
 
 /** How often it is told how far it has come, in milliseconds. */
 const TELLING = 30_000;
@@ -29,7 +29,7 @@ if (total.failed > 0) Deno.exit(1);
 
 async function run(number: number): Promise<void> {
   try {
-    const options = { ...durable && { deployment: new Survivor() }, ...trace && { trace: console.log } };
+    const options = { ...durable && { deployment: { start: createBroker, durable } }, ...trace && { trace: console.log } };
     const outcome = await simulate(number, options);
     total.seconds += outcome.seconds;
     total.steps += outcome.steps;

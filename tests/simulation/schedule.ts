@@ -9,9 +9,12 @@ interface Task {
   readonly work: () => void;
 }
 
+/** When a run begins, in milliseconds since 1970. */
+const BEGIN = 1_700_000_000_000;
+
 /** Virtual time, and what is to be done in it. */
 export class Schedule {
-  #now = 1_000_000;
+  #now = BEGIN;
   #owed = 0;
   #clock: BrokerClock | undefined;
   readonly #tasks: Task[] = [];
@@ -37,7 +40,7 @@ export class Schedule {
 
   /** Time for the next broker. */
   clock(): BrokerClock {
-    return this.#clock = new BrokerClock(() => this.#now, (delay, work) => this.#add(delay, work));
+    return this.#clock = new BrokerClock(this.#now, () => this.#now, (delay, work) => this.#add(delay, work));
   }
 
   /**
@@ -77,16 +80,22 @@ export class Schedule {
   }
 }
 
-/** The clock of one broker: what that has scheduled ends with it. */
+/** The clock of one broker, which begins with it: what that has scheduled ends with it. */
 export class BrokerClock implements Clock {
-  readonly now: () => number;
+  readonly origin: number;
+  readonly #time: () => number;
   readonly #add: (delay: number, work: () => void) => () => void;
   readonly #running = new Set<() => void>();
   #stopped = false;
 
-  constructor(now: () => number, add: (delay: number, work: () => void) => () => void) {
-    this.now = now;
+  constructor(origin: number, time: () => number, add: (delay: number, work: () => void) => () => void) {
+    this.origin = origin;
+    this.#time = time;
     this.#add = add;
+  }
+
+  now(): number {
+    return this.#time() - this.origin;
   }
 
   /** How many timers are running. */

@@ -8,6 +8,9 @@ import type { Routing, Subscriber } from "./routing.ts";
 /** How late the broker may be, in milliseconds. */
 export const LATE = 500;
 
+/** Why a connection is over that the broker has not lived to see the end of. */
+export const CRASH = "crash";
+
 const FOREVER = 0xffff_ffff;
 
 /** The limits of the broker that its clients notice. */
@@ -64,6 +67,8 @@ export class Sessions {
   readonly #moment: Moment;
   readonly #limits: SessionLimits;
   readonly #wills = new Set<DueWill>();
+  /** When the present broker has started. */
+  #begin = 0;
   /** Those that have ended in this step. */
   readonly #ended = new Set<Session>();
 
@@ -95,7 +100,9 @@ export class Sessions {
     for (const { message, to } of this.#wills) {
       if (now >= to) throw new Violation(`Will "${message.text}" of ${message.client} is not published`);
     }
-    for (const session of this.#sessions.values()) if (now >= session.endsAt + LATE) this.#endSession(session);
+    for (const session of this.#sessions.values()) {
+      if (now >= Math.max(session.endsAt, this.#begin) + LATE) this.#endSession(session);
+    }
   }
 
   /** A CONNECT has been read. */
@@ -139,7 +146,26 @@ export class Sessions {
     const from = now + Math.min(connect.will?.properties?.willDelayInterval ?? 0, session.expiry) * 1000;
     const to = from > now ? from + LATE : now;
     if (will) this.#wills.add({ message: will, session, from, to, endsSession: false });
-    if (session.expiry === 0) this.#endSession(session);
+    if (session.expiry === 0 && reason !== CRASH) this.#endSession(session);
+  }
+
+  /** The broker has crashed. */
+  crash(): void {
+    for (const { deliveries } of this.#sessions.values()) deliveries.crash(this.#moment.now);
+  }
+
+  /** Another broker goes on: connections count as lost from here, and what has become due meanwhile may take it a moment. */
+  restart(lost: Iterable<Connection>): void {
+    const { now } = this.#moment;
+    this.#begin = now;
+    for (const connection of lost) this.end(connection, CRASH);
+    for (const will of [...this.#wills]) {
+      this.#wills.delete(will);
+      this.#wills.add({ ...will, to: Math.max(will.to, now + LATE) });
+    }
+    for (const { expiry, deliveries } of this.#sessions.values()) { // what ends with its connection is not kept
+      if (expiry === 0) for (const share of deliveries.shares) share.mayBeLost = true;
+    }
   }
 
   /** With the session the delay of its will ends. */

@@ -97,7 +97,10 @@ class Run {
     const twins = random.chance(0.2) ? [new SimulatedClient("c1", this.#world)] : [];
     for (const client of [...this.#clients, ...twins]) schedule.after(random.between(0, 1000), () => client.live());
     const end = schedule.now + length + this.#expectTheWorst(length);
+    this.#stage.endanger(true);
     await this.#stage.until(() => schedule.now >= end);
+    this.#stage.endanger(false);
+    await this.#stage.until(() => this.#stage.up);
     for (const twin of twins) schedule.after(0, () => twin.vanish());
   }
 

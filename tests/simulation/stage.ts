@@ -1,18 +1,24 @@
 // What the clients of a run act on: the broker and the network, each with its disasters, and the model that watches every step.
-import type { Access, Broker, BrokerEvent, BrokerOptions, Credentials, Limits } from "../../mod.ts";
+import type { Access, Broker, BrokerEvent, BrokerOptions, ClientInfo, Credentials, Limits } from "../../mod.ts";
 import { History, type Published, Violation } from "./history.ts";
-import { Model } from "./model.ts";
+import { Hypotheses } from "./hypotheses.ts";
 import { Link, type NetworkOptions, type Peer } from "./network.ts";
+import type { Store } from "../../src/store/store.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import { Life } from "../durability/life.ts";
 import type { Random } from "./random.ts";
 import { type BrokerClock, Schedule } from "./schedule.ts";
 
 /** The brokers of a run. */
 export interface Deployment {
-  /** Makes a broker: the first one, and after a crash another one, which finds what its predecessor has stored. */
+  /** Makes a broker: the first one, and others after crashes. */
   start(options: BrokerOptions): Broker;
-  /** Whether sessions and retained messages outlive the broker. */
+  /** Whether they have a store, so that sessions and retained messages outlive them. */
   readonly durable: boolean;
 }
+
+/** How many changes and commits a broker lives to see, and how many milliseconds there is none when it has died. */
+const LIVES = [Infinity, Infinity, 10, 100, 1000], GAPS = [0, 0, 5, 3000, 100_000];
 
 /** Milliseconds that one part of a run takes at most. */
 const PATIENCE = 10_000_000;
@@ -26,6 +32,12 @@ const QUEUES = [3, 10_000, 10_000];
 /** So many messages may wait in any session. */
 export const WAITING: number = Math.min(...QUEUES);
 
+/** Milliseconds after which a store has been told of everything. */
+const WRITTEN = 20;
+
+/** The methods of a store that change nothing. */
+const reading: ReadonlySet<string> = new Set(["sessions", "retained", "deliveries"] satisfies (keyof Store)[]);
+
 /** The events that say something of what is promised. */
 const telling = /^(connected|disconnected|refused|dropped)$|error/;
 
@@ -33,7 +45,7 @@ const telling = /^(connected|disconnected|refused|dropped)$|error/;
 export class Stage {
   readonly schedule: Schedule = new Schedule();
   readonly history: History;
-  readonly model: Model;
+  readonly model: Hypotheses;
   /** How many steps there have been. */
   steps = 0;
   readonly #random: Random;
@@ -45,10 +57,15 @@ export class Stage {
   readonly #links = new Set<Link>();
   /** The names of the links by the clients that have been let in last. */
   readonly #letIn = new Map<string, string>();
+  readonly #store = new MemoryStore();
+  #life: Life | undefined;
+  /** How many more changes and commits the broker lives to see. */
+  #left = Infinity;
   #opened = 0;
   #clock!: BrokerClock;
   #broker: Broker | undefined;
   #closing = false;
+  #mortal = false;
   #wakesAt = 0;
 
   /** @param trace gets a line for each thing that happens */
@@ -66,13 +83,18 @@ export class Stage {
       sessionExpiry: random.pick([3, 1000, Infinity, Infinity]),
       receiveMaximum: QUOTA,
     };
-    this.model = new Model(this.#limits);
+    this.model = new Hypotheses(this.#limits, deployment.durable);
     this.#start();
   }
 
   /** Whether clients may have a keep alive: where hooks take their time nobody can tell since when a client is silent. */
   get keepsAlive(): boolean {
     return !this.#slow;
+  }
+
+  /** Whether there is a broker. */
+  get up(): boolean {
+    return this.#broker !== undefined;
   }
 
   /** Milliseconds for which all clients sleep from now on. */
@@ -107,7 +129,8 @@ export class Stage {
     for (const link of this.#links) if (!link.open) this.#links.delete(link);
     const link = new Link(`${client}/${++this.#opened}`, version, peer, this.#network);
     this.#links.add(link);
-    this.#broker!.accept(link.stream);
+    if (this.#broker) this.#broker.accept(link.stream);
+    else link.freeze();
     return link;
   }
 
@@ -118,7 +141,7 @@ export class Stage {
       ...expiry !== undefined && { messageExpiryInterval: expiry },
       ...contentType !== undefined && { contentType },
     };
-    if (this.#closing) return;
+    if (this.#closing || !this.up) return;
     this.history.add({ type: "hosted", message });
     this.#broker!.publish(topic, text, { qos, retain, properties });
   }
@@ -133,23 +156,36 @@ export class Stage {
   /** No connection may be open, and nothing be left of those that were. */
   async abandoned(): Promise<void> {
     await this.until(() => this.schedule.owed === 0 && ![...this.#links].some(({ open }) => open));
+    await this.do(() => this.schedule.after(WRITTEN, () => {}));
     if (this.#clock.pending > 0) throw new Violation(`${this.#clock.pending} timers are left`);
   }
 
   // Disasters.
 
+  /** From now on the broker dies now and then, in the middle of its work, or it does not any more. */
+  endanger(mortal: boolean): void {
+    this.#mortal = mortal && this.#deployment.durable;
+    this.#left = this.#mortal ? this.#random.between(1, this.#random.pick(LIVES)) : Infinity;
+  }
+
   /** The broker is thrown away, and another one takes its place. */
   crash(): void {
-    this.history.add({ type: "disaster", text: "the broker crashes" });
-    this.#replace();
+    if (!this.up) return;
+    this.history.add({ type: "crash" });
+    this.#broker = undefined;
+    this.#clock.stop();
+    this.#life?.end();
+    this.#store.crash();
+    for (const link of this.#links) link.freeze();
+    this.schedule.after(this.#random.pick(GAPS), () => this.#start());
   }
 
   /** The broker closes, and another one takes its place. */
   close(): void {
-    if (this.#closing) return;
-    this.history.add({ type: "disaster", text: "the broker closes" });
+    if (this.#closing || !this.up) return;
+    this.history.add({ type: "closing" });
     const broker = this.#broker!, clock = this.#clock, begin = this.schedule.now;
-    this.#closing = this.model.closing = true;
+    this.#closing = true;
     broker.close().then(() => {
       if (broker !== this.#broker) return; // it has crashed
       this.schedule.after(0, () => {
@@ -157,7 +193,7 @@ export class Stage {
         if (clock.pending > 0 || seconds > 8) {
           throw new Violation(`Closing leaves ${clock.pending} timers, after ${seconds} s`);
         }
-        if (broker === this.#broker) this.#replace();
+        if (broker === this.#broker) this.#start();
       });
     });
   }
@@ -174,22 +210,33 @@ export class Stage {
     this.#wakesAt = this.schedule.now + length;
   }
 
-  #replace(): void {
-    this.#clock.stop();
-    for (const link of this.#links) link.freeze();
-    this.model.crash(this.#deployment.durable, this.schedule.now);
-    this.#start();
-  }
-
   #start(): void {
     const clock = this.#clock = this.schedule.clock(), decide = (link: string) => this.#decide(link);
     const hooks = this.#slow && {
       authenticate: ({ remote }: Credentials) => decide(remote),
-      authorize: ({ client }: Access) => decide(client.remote),
+      authorize: ({ client, action }: Access) => this.#resumes(client, action) || decide(client.remote),
     };
-    const broker = this.#deployment.start({ clock, limits: this.#limits, ...hooks });
-    this.#closing = this.model.closing = false;
-    if (broker !== this.#broker) this.#observe(this.#broker = broker);
+    const store = this.#deployment.durable && { store: this.#mortalStore(this.#life = new Life(this.#store)) };
+    this.#broker = this.#deployment.start({ clock, limits: this.#limits, ...hooks, ...store });
+    this.#closing = false;
+    this.history.add({ type: "start" });
+    this.endanger(this.#mortal);
+    this.#observe(this.#broker);
+  }
+
+  /** The store as a broker sees it that may die between any two changes and commits. */
+  #mortalStore({ store }: Life): Store {
+    const get = (_: Store, name: keyof Store) => {
+      const value = store[name];
+      if (typeof value !== "function" || reading.has(name)) return value;
+      return (...args: unknown[]) => {
+        const result = (value as (...args: unknown[]) => unknown)(...args);
+        if (--this.#left > 0) return result;
+        this.crash();
+        return name === "commit" ? new Promise(() => {}) : result;
+      };
+    };
+    return new Proxy(store, { get: get as never });
   }
 
   #observe(broker: Broker): void {
@@ -214,6 +261,11 @@ export class Stage {
       this.history.take(this.#linkOf(event.remote)); // which is none that could be shown
     }
     if (telling.test(event.type)) this.history.add({ type: "event", event });
+  }
+
+  /** Whether it is about a subscription of a session that a store has kept, which no packet waits for. */
+  #resumes({ remote }: ClientInfo, action: string): boolean {
+    return action === "subscribe" && this.history.taken(remote)?.packet.cmd === "connect";
   }
 
   /** A hook always says yes, but now and then it takes its time: what was read is handled no sooner. */
