@@ -75,6 +75,19 @@ Deno.test("A session lasts as long as was said, whether the broker runs or not: 
   }
 });
 
+Deno.test("A crash ends a connection once: further ones give neither its session more time nor its will", async () => {
+  await using machine = new Machine();
+  await (await machine.client("watcher")).subscribe("will", 1);
+  await machine.client("a", lasting(5));
+  await machine.client("b", lasting(60, { will: willOf(5) }));
+  await machine.restart();
+  await machine.pass(3);
+  await machine.restart();
+  await machine.pass(2 + LATE);
+  assertEquals(stored(machine), ["watcher", "b"]);
+  await (await machine.client("watcher")).expect({ cmd: "publish", payload: "bye", qos: 1 });
+});
+
 Deno.test("How long a session lasts is what was said last: at another CONNECT, or at the DISCONNECT", async () => {
   await using machine = new Machine();
   const byDisconnect = await machine.client("a", lasting(10));
