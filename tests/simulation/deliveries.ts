@@ -102,6 +102,8 @@ export class Deliveries {
   readonly #levels = new Set<number>();
   #list: Delivery[] = [];
   #places = 0;
+  /** The broker has crashed since the last connection. */
+  #crashed = false;
   /** What has been acknowledged a moment ago, and when. */
   #settled: { readonly delivery: Delivery; readonly at: number }[] = [];
   /** What is missing for no reason that is known yet: drops are told at the end of the turn. */
@@ -144,6 +146,8 @@ export class Deliveries {
 
   /** The client has a new connection: what it has not acknowledged is sent again. */
   attach(window: number, level: number): void {
+    if (!this.#crashed) this.#forget(Infinity);
+    this.#crashed = false;
     this.#levels.add(level);
     this.attached = true;
     this.window = window;
@@ -169,7 +173,13 @@ export class Deliveries {
     this.#settled = [];
     for (const one of forgotten) Object.assign(one, { sent: false, offered: true, optional: true });
     this.#list = [...this.#list, ...forgotten].sort((a, b) => a.place - b.place);
-    for (const [id, at] of this.#released) if (at < now - PUT_OFF) this.#released.delete(id);
+    if (!this.#crashed) this.#forget(now - PUT_OFF);
+    this.#crashed = true;
+  }
+
+  /** Forgets the identifiers whose PUBCOMPs have come before a time. */
+  #forget(time: number): void {
+    for (const [id, at] of this.#released) if (at < time) this.#released.delete(id);
   }
 
   /** The session gets a PUBLISH. */

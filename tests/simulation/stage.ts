@@ -170,7 +170,7 @@ export class Stage {
 
   /** The broker is thrown away, and another one takes its place. */
   crash(): void {
-    if (!this.up) return;
+    if (this.#clock.stopped) return;
     this.history.add({ type: "crash" });
     this.#broker = undefined;
     this.#clock.stop();
@@ -217,11 +217,11 @@ export class Stage {
       authorize: ({ client, action }: Access) => this.#resumes(client, action) || decide(client.remote),
     };
     const store = this.#deployment.durable && { store: this.#mortalStore(this.#life = new Life(this.#store)) };
-    this.#broker = this.#deployment.start({ clock, limits: this.#limits, ...hooks, ...store });
     this.#closing = false;
     this.history.add({ type: "start" });
     this.endanger(this.#mortal);
-    this.#observe(this.#broker);
+    const broker = this.#deployment.start({ clock, limits: this.#limits, ...hooks, ...store });
+    if (!clock.stopped) this.#observe(this.#broker = broker);
   }
 
   /** The store as a broker sees it that may die between any two changes and commits. */
