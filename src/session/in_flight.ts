@@ -8,6 +8,14 @@ import { PacketIdSet } from "./packet_id_set.ts";
 
 const GREATEST = 65_535, SMALLEST_RING = 8;
 
+/**
+ * Orders deliveries as they were sent, by identifiers, which are given round robin: a store has them as they came, and what a replay finds
+ * comes to it when it is sent, behind what waits already.
+ */
+export function bySending(a: Delivery, b: Delivery): number {
+  return (a.packetId - b.packetId + GREATEST) % GREATEST < GREATEST / 2 ? 1 : -1;
+}
+
 /** The messages of QoS 1 and 2 between the broker and one client. */
 export class InFlight {
   #ring: (Delivery | undefined)[] = Array(SMALLEST_RING).fill(undefined);
