@@ -165,10 +165,14 @@ export class Deliveries {
     }
   }
 
-  /** The broker has crashed: so has what it had not begun to send of retained messages, and it may have forgotten what was ended last. */
+  /** Another broker has the session: what its predecessor had not begun to send of retained messages is not in the store. */
+  restart(): void {
+    for (const one of this.#list) if (one.replay && !one.written) one.optional = true;
+  }
+
+  /** The broker has crashed: it may have forgotten what was ended last. */
   crash(now: number): void {
     this.detach();
-    for (const one of this.#list) if (one.replay && !one.written) one.optional = true;
     const forgotten = this.#settled.filter(({ at }) => at >= now - PUT_OFF).map(({ delivery }) => delivery);
     this.#settled = [];
     for (const one of forgotten) Object.assign(one, { sent: false, offered: true, optional: true });

@@ -163,8 +163,10 @@ export class Sessions {
       this.#wills.delete(will);
       this.#wills.add({ ...will, to: Math.max(will.to, now + LATE) });
     }
-    for (const { expiry, deliveries } of this.#sessions.values()) { // what ends with its connection is not kept
-      if (expiry === 0) for (const share of deliveries.shares) share.mayBeLost = true;
+    for (const { expiry, deliveries } of this.#sessions.values()) {
+      deliveries.restart();
+      if (expiry > 0) continue; // what ends with its connection is not kept
+      for (const share of deliveries.shares) share.mayBeLost = true;
     }
   }
 
