@@ -2,6 +2,7 @@
 // do not write what they say, some have a clock or a limit that is not theirs.
 import {
   type Broker,
+  type BrokerEvent,
   type BrokerOptions,
   type ByteStream,
   type Clock,
@@ -9,14 +10,14 @@ import {
   type Message,
   rx,
 } from "../../mod.ts";
+import type { Deployment } from "./stage.ts";
 
 /** A broker that is not to be trusted. */
-export interface Fault {
+export interface Fault extends Deployment {
   /** What it does. */
   readonly name: string;
   /** What is noticed of it, among other things. */
   readonly noticed: RegExp;
-  readonly start: (options: BrokerOptions) => Broker;
 }
 
 /** Every so often a fault shows. */
@@ -24,7 +25,7 @@ const PERIOD = 7;
 
 const PUBLISH = 3, PUBACK = 4, PUBREC = 5, PUBREL = 6, PUBCOMP = 7, CONNACK = 2;
 
-/** All kinds of faults. */
+/** All kinds of faults of a broker without a store. */
 export const faults: readonly Fault[] = [
   routing("loses a message", / gets .* before /, () => []),
   routing("doubles a message", / unexpectedly/, (message) => [message, message]),
@@ -33,7 +34,7 @@ export const faults: readonly Fault[] = [
   routing("does not retain a message", / unexpectedly/, (message) => [message.with({ retain: false })]),
   routing("loses a will", / is not published/, () => [], isWill),
   routing("publishes a will twice", /, and must not be/, (will) => [will, will], isWill),
-  { name: "swaps two messages", noticed: / gets .* before /, start: startWith(swapping) },
+  { name: "swaps two messages", noticed: / gets .* before /, durable: false, start: startWith(swapping) },
   frames("does not write a PUBLISH", / gets .* before /, PUBLISH, () => []),
   frames("writes a PUBLISH twice", / unexpectedly/, PUBLISH, (frame) => [frame, frame]),
   frames("writes a new PUBLISH as if it were an old one", / with DUP true/, PUBLISH, (frame) => [again(frame)]),
@@ -50,8 +51,19 @@ export const faults: readonly Fault[] = [
   time("has a clock that runs fast", / too early| s left|keep-alive-timeout/, 1.1),
   time("has a clock that runs slowly", / is not published| s left| silent for too long/, 0.9),
   {
+    name: "tells of one message where it drops several",
+    noticed: / gets .* before | waits in vain /,
+    durable: false,
+    start(options) {
+      const broker = createBroker(options);
+      const one = (event: BrokerEvent) => event.type === "dropped" ? { ...event, count: 1 } : event;
+      return Object.defineProperty(broker, "events", { value: broker.events.pipe(rx.map(one)) });
+    },
+  },
+  {
     name: "leaves a timer",
     noticed: / timers are left/,
+    durable: false,
     start(options) {
       options.clock!.schedule(() => {}, Number.MAX_SAFE_INTEGER);
       return createBroker(options);
@@ -81,7 +93,7 @@ function routing(
     let count = 0;
     return rx.mergeMap((message) => concerns(message) && ++count % PERIOD === 0 ? spoil(message) : [message]);
   };
-  return { name, noticed, start: startWith(operator) };
+  return { name, noticed, durable: false, start: startWith(operator) };
 }
 
 /** Lets a message wait until another one on its topic has overtaken it. */
@@ -114,7 +126,7 @@ function frames(
       accept({ ...stream, write: (bytes) => write(stream, [...framesOf(bytes)].flatMap(spoilt), bytes) });
     return broker;
   };
-  return { name, noticed, start };
+  return { name, noticed, durable: false, start };
 }
 
 async function write(stream: ByteStream, frames: readonly Uint8Array[], { length }: Uint8Array): Promise<number> {
@@ -140,7 +152,8 @@ function again(frame: Uint8Array): Uint8Array {
 
 /** A broker that has other limits than it was told. */
 function limits(name: string, noticed: RegExp, others: BrokerOptions["limits"] & object): Fault {
-  return { name, noticed, start: (options) => createBroker({ ...options, limits: { ...options.limits, ...others } }) };
+  const start = (options: BrokerOptions) => createBroker({ ...options, limits: { ...options.limits, ...others } });
+  return { name, noticed, durable: false, start };
 }
 
 /** A broker whose time passes at another rate. */
@@ -152,5 +165,5 @@ function time(name: string, noticed: RegExp, rate: number): Fault {
     };
     return createBroker({ ...options, clock: wrong });
   };
-  return { name, noticed, start };
+  return { name, noticed, durable: false, start };
 }
