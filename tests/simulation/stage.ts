@@ -211,7 +211,7 @@ export class Stage {
   }
 
   #start(): void {
-    const clock = this.#clock = this.schedule.clock(), decide = (link: string) => this.#decide(link);
+    const clock = this.#clock = this.schedule.clock(), decide = (link: string) => this.#decide(link, clock);
     const hooks = this.#slow && {
       authenticate: ({ remote }: Credentials) => decide(remote),
       authorize: ({ client, action }: Access) => this.#resumes(client, action) || decide(client.remote),
@@ -269,9 +269,9 @@ export class Stage {
   }
 
   /** A hook always says yes, but now and then it takes its time: what was read is handled no sooner. */
-  #decide(link: string): true | Promise<true> {
-    if (this.#random.chance(0.7)) return true;
-    const handled = this.history.withhold(link), clock = this.#clock;
+  #decide(link: string, clock: BrokerClock): true | Promise<true> {
+    if (clock.stopped || this.#random.chance(0.7)) return true;
+    const handled = this.history.withhold(link);
     return new Promise((resolve) =>
       this.schedule.after(this.#random.between(0, 2000), () => {
         if (clock.stopped) return;
