@@ -1,93 +1,29 @@
 // What one session has still to get, in the order in which it must come, and the check of what it does get: nothing is left out,
 // doubled or overtaken. Brook promises more than the standard here: one order for each session, whoever publishes. A message may only
-// be missing where the standard or an event of the broker says so: such deliveries are optional.
-import type { PacketLike } from "../support/client.ts";
-import { type Published, shortened, Violation } from "./history.ts";
+// be missing where the standard or an event of the broker says so, and of what it drops the broker tells how many there are.
+import {
+  type Accepted,
+  type Arrival,
+  type Delivery,
+  doubt,
+  type Drop,
+  isDropped,
+  mayBeMissing,
+  misfit,
+  type Moment,
+  nameOf,
+  type Origin,
+  type Share,
+  take,
+  type Terms,
+} from "./delivery.ts";
+import { shortened, Violation } from "./history.ts";
 
 /** How long a broker may put off remembering that a delivery has ended, in milliseconds. */
 const PUT_OFF = 10;
 
-/** A topic and a text that are shorter fit into the packets that any client of a run takes. */
-const LARGE = 200;
-
-/** A message that the broker has accepted. */
-export interface Accepted extends Published {
-  /** In milliseconds; `Infinity` for never. */
-  readonly expiresAt: number;
-}
-
-/** How a session gets a message. */
-export interface Terms {
-  readonly qos: number;
-  readonly retain: boolean;
-  readonly identifiers: readonly number[];
-}
-
-/** One message for a shared subscription: one of the members gets it. */
-export interface Share {
-  readonly name: string;
-  readonly message: Accepted;
-  readonly candidates: Set<Deliveries>;
-  taken: boolean;
-  /** There was a way for it to be lost. */
-  mayBeLost: boolean;
-  /** It may come at any place, for it may have been another member's before. */
-  loose: boolean;
-}
-
-/** The retained messages for a new subscription: they come in any order, and only those that are still retained. */
-export interface Replay {
-  retains(message: Accepted): boolean;
-}
-
-/** The current step, and its time in milliseconds. */
-export interface Moment {
-  step: number;
-  now: number;
-}
-
-/** Where a delivery comes from, if not from a subscription of the session's own. */
-export interface Origin {
-  readonly share?: Share;
-  readonly replay?: Replay;
-}
-
-interface Delivery extends Origin {
-  readonly message: Accepted;
-  readonly terms: Terms;
-  readonly step: number;
-  /** Its place among all. */
-  readonly place: number;
-  optional: boolean;
-  /** The broker has told that it has dropped some like this one. */
-  doubtful: boolean;
-  /** It may have been sent over an earlier connection. */
-  offered: boolean;
-  /** It was seen being sent. */
-  written: boolean;
-  /** It has been sent over this connection. */
-  sent: boolean;
-  packetId: number | undefined;
-}
-
-/** What the broker tells of messages that it has dropped. */
-export interface Drop {
-  readonly reason: string;
-  readonly topic: string | undefined;
-  readonly count: number;
-}
-
-/** A PUBLISH as it comes. */
-export interface Arrival {
-  readonly packet: PacketLike;
-  readonly topic: string;
-  readonly text: string;
-  /** The version of MQTT. */
-  readonly level: number;
-  /** Since when the broker may have had it ready, and when it is written. */
-  readonly since: number;
-  readonly now: number;
-}
+/** Why the broker may drop a message for a client that is connected, or comes back. */
+const excuses: ReadonlySet<string> = new Set(["queue-full", "expired", "packet-too-large"]);
 
 /** The deliveries of one session. */
 export class Deliveries {
@@ -199,7 +135,8 @@ export class Deliveries {
     }
     if (!delivery.share?.loose) this.#requireOrder(delivery);
     const others = this.#list.filter((one) => one !== delivery && fits(one));
-    if (delivery.doubtful) for (const other of others) other.doubtful = true; // it may be that one which was dropped
+    if (delivery.doubtful) { for (const other of others) other.doubtful = true; // it may be that one which was dropped
+     }
     const twins = others.filter((one) => mayBeMissing(delivery) || one.share);
     for (const twin of twins) doubt(twin);
     if (twins.length > 0) doubt(delivery);
@@ -259,16 +196,13 @@ export class Deliveries {
   }
 
   /** The broker has told that it has dropped messages; where it does not say which, it may be any that come into question. */
-  drop({ reason, topic, count }: Drop, { step, now }: Moment): void {
+  drop(drop: Drop, moment: Moment): void {
+    const { reason, topic, count } = drop;
     if (reason === "client-offline" && this.attached) throw this.#fault("loses a message as if it were offline");
-    const concerned = (one: Delivery) => {
-      if (one.sent || (topic === undefined ? !one.replay : one.message.topic !== topic)) return false;
-      const large = one.message.topic.length + one.message.text.length > LARGE;
-      return reason === "queue-full" && (one.step === step || one.share?.loose) ||
-        reason === "expired" && one.message.expiresAt <= now || reason === "packet-too-large" && large;
-    };
-    for (const one of [...this.#list, ...this.#overtaken.map(({ delivery }) => delivery)].filter(concerned)) {
-      if (one.share || one.replay) doubt(one);
+    if (!excuses.has(reason)) return;
+    for (const one of [...this.#list, ...this.#overtaken.map(({ delivery }) => delivery)]) {
+      if (!isDropped(one, drop, moment)) continue;
+      if (one.share || topic === undefined) doubt(one);
       else one.doubtful = true;
     }
     this.#excuses += count;
@@ -306,6 +240,7 @@ export class Deliveries {
   /** What has not come, and must; to be asked when everything has had its time. */
   missing(): readonly string[] {
     this.#list = this.#list.filter((one) => one.sent || !this.#excuse(one));
+    this.#excuses = 0;
     const open = this.#list.filter((one) => one.sent || !mayBeMissing(one));
     const missing = open.map((one) => `${one.sent ? "the acknowledgement of " : ""}"${nameOf(one)}"`);
     return [...missing, ...this.#incomplete.map((id) => `the PUBCOMP of ${id}`)];
@@ -318,43 +253,4 @@ export class Deliveries {
   #fault(what: string): Violation {
     return new Violation(`${this.client} ${what}`);
   }
-}
-
-function nameOf({ message: { text, topic } }: Delivery): string {
-  return shortened(text || `nothing on ${topic}`);
-}
-
-function mayBeMissing({ optional, replay, message }: Delivery): boolean {
-  return optional || replay !== undefined && !replay.retains(message);
-}
-
-/** It may be missing: one like it has come, or one has been dropped, and nobody can tell which. */
-function doubt(delivery: Delivery): void {
-  delivery.optional = true;
-  if (delivery.share) delivery.share.mayBeLost = delivery.share.loose = true;
-}
-
-function take(share: Share, delivery: Delivery): void {
-  share.taken = delivery.sent = true;
-  for (const candidate of share.candidates) candidate.forgo(share);
-}
-
-/** What keeps a PUBLISH from being this delivery; `mixed`: some were seen in 3.1.1, where properties do not show. */
-function misfit(delivery: Delivery, arrival: Arrival, mixed: boolean): string | undefined {
-  const { message, terms, offered, written, packetId } = delivery, { packet, topic, text, level, since, now } = arrival;
-  const { qos, retain, dup, messageId, properties = {} } = packet;
-  if (delivery.sent || message.topic !== topic || message.text !== text) return "another message";
-  if (packetId !== undefined && packetId !== messageId) return `the packet identifier ${messageId}, not ${packetId}`;
-  if (terms.qos !== qos || terms.retain !== retain) return `QoS ${qos}, RETAIN ${retain}, not ${JSON.stringify(terms)}`;
-  if (dup !== written && !(dup && offered)) return `DUP ${dup}`;
-  if (message.expiresAt <= since && !dup) return "no time left";
-  if (level < 5 || mixed) return undefined;
-  const { contentType, messageExpiryInterval: left = Infinity, subscriptionIdentifier = [] } = properties;
-  const identifiers = [subscriptionIdentifier].flat().toSorted((a, b) => a - b);
-  if (String(identifiers) !== String(terms.identifiers)) {
-    return `the identifiers ${identifiers}, not ${terms.identifiers}`;
-  }
-  if (contentType !== message.contentType) return `the content type ${contentType}, not ${message.contentType}`;
-  const seconds = (at: number) => Math.max(0, Math.ceil((message.expiresAt - at) / 1000));
-  if (left < seconds(now) || left > seconds(since)) return `${left} s left, not ${seconds(since)}`;
 }

@@ -85,16 +85,17 @@ export class Hypotheses {
 
   /** Keeps the hypotheses that pass, and those beside them; throws what refutes the first one where none is left. */
   #test(pass: (hypothesis: Hypothesis) => void, others: readonly Hypothesis[] = []): void {
-    const faults: Violation[] = [], passed = this.#left.filter((hypothesis) => {
-      try {
-        pass(hypothesis);
-        return true;
-      } catch (error) {
-        if (!(error instanceof Violation)) throw error;
-        faults.push(error);
-        return false;
-      }
-    });
+    const faults: Violation[] = [],
+      passed = this.#left.filter((hypothesis) => {
+        try {
+          pass(hypothesis);
+          return true;
+        } catch (error) {
+          if (!(error instanceof Violation)) throw error;
+          faults.push(error);
+          return false;
+        }
+      });
     this.#left = [...passed, ...others];
     if (this.#left.length === 0) throw faults[0]!;
   }

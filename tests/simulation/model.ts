@@ -3,7 +3,8 @@
 // It knows nothing of how the broker does that; what the standard leaves open is open here.
 import type { BrokerEvent } from "../../mod.ts";
 import type { PacketLike } from "../support/client.ts";
-import type { Deliveries, Moment } from "./deliveries.ts";
+import type { Deliveries } from "./deliveries.ts";
+import type { Moment } from "./delivery.ts";
 import { type Happening, type Published, Violation } from "./history.ts";
 import type { Link } from "./network.ts";
 import { type Options, Routing } from "./routing.ts";

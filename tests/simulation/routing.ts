@@ -1,6 +1,7 @@
 // Who must get a message, told as simply as possible: each session is asked, each of its filters is tried. Here are the retained
 // messages, too, and the shared subscriptions, of which it is only known that one of the members gets a message.
-import { type Accepted, Deliveries, type Moment, type Replay, type Share, type Terms } from "./deliveries.ts";
+import type { Deliveries } from "./deliveries.ts";
+import type { Accepted, Moment, Replay, Share, Terms } from "./delivery.ts";
 import type { Published } from "./history.ts";
 
 /** How a filter was subscribed to. */

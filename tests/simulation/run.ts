@@ -29,7 +29,10 @@ if (total.failed > 0) Deno.exit(1);
 
 async function run(number: number): Promise<void> {
   try {
-    const options = { ...durable && { deployment: { start: createBroker, durable } }, ...trace && { trace: console.log } };
+    const options = {
+      ...durable && { deployment: { start: createBroker, durable } },
+      ...trace && { trace: console.log },
+    };
     const outcome = await simulate(number, options);
     total.seconds += outcome.seconds;
     total.steps += outcome.steps;

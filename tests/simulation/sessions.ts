@@ -1,7 +1,8 @@
 // Which sessions there are, who is connected, and what is due when somebody is not: the end of a session, and a will. The broker may be
 // a little late with what is due at a time, and so nobody knows of a session that is about to end whether it has.
 import type { PacketLike } from "../support/client.ts";
-import { Deliveries, type Moment } from "./deliveries.ts";
+import { Deliveries } from "./deliveries.ts";
+import type { Moment } from "./delivery.ts";
 import { type Published, Violation } from "./history.ts";
 import type { Routing, Subscriber } from "./routing.ts";
 

@@ -46,7 +46,12 @@ function seldom(): Instead {
 /** What a method does instead. */
 type Instead = (call: () => unknown) => unknown;
 
-function fault(name: string, noticed: RegExp, method: Method, newInstead: () => Instead = () => () => undefined): Fault {
+function fault(
+  name: string,
+  noticed: RegExp,
+  method: Method,
+  newInstead: () => Instead = () => () => undefined,
+): Fault {
   const start = (options: BrokerOptions) => {
     const store = options.store!, instead = newInstead();
     const get = (_: Store, name: keyof Store) => {
