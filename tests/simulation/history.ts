@@ -44,6 +44,8 @@ export type Happening =
   | { readonly type: "event"; readonly event: BrokerEvent }
   /** The process itself has published a message. */
   | { readonly type: "hosted"; readonly message: Published }
+  /** The broker has told the process that its message is accepted. */
+  | { readonly type: "accepted"; readonly message: Published }
   /** The broker has published a will with this text. */
   | { readonly type: "will"; readonly text: string }
   /** The broker is no more, wherever it was in its work. */
@@ -173,6 +175,8 @@ function sentence(happening: Happening): string {
       return `the broker tells ${json(happening.event)}`;
     case "hosted":
       return `the process publishes ${json(happening.message)}`;
+    case "accepted":
+      return `the broker has accepted ${json(happening.message)}`;
     case "will":
       return `the broker publishes the will ${shortened(happening.text)}`;
     case "crash":

@@ -19,7 +19,7 @@ interface Hypothesis {
 }
 
 /** What happens to the broker itself, and what is seen of its work from outside: there is no doubt about that. */
-const seen: ReadonlySet<Happening["type"]> = new Set(["written", "crash", "closing", "disaster", "note"]);
+const seen: ReadonlySet<Happening["type"]> = new Set(["written", "accepted", "crash", "closing", "disaster", "note"]);
 
 /** The models that explain what has happened. */
 export class Hypotheses {

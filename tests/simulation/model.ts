@@ -27,6 +27,8 @@ export class Model {
   readonly #connections = new Map<string, Connection>();
   /** Those whose end has not been told. */
   readonly #open = new Set<Connection>();
+  /** Messages of the process itself that have not been accepted. */
+  readonly #hosted = new Set<Published>();
   /** Links that the broker has given up before their CONNECT. */
   readonly #refused = new Set<string>();
 
@@ -90,7 +92,13 @@ export class Model {
       case "event":
         return this.#told(happening.event);
       case "hosted":
+        this.#hosted.add(happening.message);
         return this.#routing.route(happening.message);
+      case "accepted":
+        if (!this.#hosted.delete(happening.message)) {
+          throw new Violation(`"${happening.message.text}" is accepted, and lost`);
+        }
+        return;
       case "will":
         return this.#sessions.publishWill(happening.text);
       case "closing":

@@ -3,9 +3,9 @@ import type { Access, Broker, BrokerEvent, BrokerOptions, ClientInfo, Credential
 import { History, type Published, Violation } from "./history.ts";
 import { Hypotheses } from "./hypotheses.ts";
 import { Link, type NetworkOptions, type Peer } from "./network.ts";
-import type { Store } from "../../src/store/store.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { Life } from "../durability/life.ts";
+import { mortal } from "./mortal_store.ts";
 import type { Random } from "./random.ts";
 import { type BrokerClock, Schedule } from "./schedule.ts";
 
@@ -34,9 +34,6 @@ export const WAITING: number = Math.min(...QUEUES);
 
 /** Milliseconds after which a store has been told of everything. */
 const WRITTEN = 20;
-
-/** The methods of a store that change nothing. */
-const reading: ReadonlySet<string> = new Set(["sessions", "retained", "deliveries"] satisfies (keyof Store)[]);
 
 /** The events that say something of what is promised. */
 const telling = /^(connected|disconnected|refused|dropped)$|error/;
@@ -143,7 +140,8 @@ export class Stage {
     };
     if (this.#closing || !this.up) return;
     this.history.add({ type: "hosted", message });
-    this.#broker!.publish(topic, text, { qos, retain, properties });
+    const clock = this.#clock, accepted = () => clock.stopped || this.history.add({ type: "accepted", message });
+    this.#broker!.publish(topic, text, { qos, retain, properties }).then(accepted);
   }
 
   /** Everybody is connected, and has had the time to take everything: nothing may be open. */
@@ -168,9 +166,9 @@ export class Stage {
     this.#left = this.#mortal ? this.#random.between(1, this.#random.pick(LIVES)) : Infinity;
   }
 
-  /** The broker is thrown away, and another one takes its place. */
-  crash(): void {
-    if (this.#clock.stopped) return;
+  /** The broker is thrown away, and another one takes its place; always false. */
+  crash(): false {
+    if (this.#clock.stopped) return false;
     this.history.add({ type: "crash" });
     this.#broker = undefined;
     this.#clock.stop();
@@ -178,6 +176,7 @@ export class Stage {
     this.#store.crash();
     for (const link of this.#links) link.freeze();
     this.schedule.after(this.#random.pick(GAPS), () => this.#start());
+    return false;
   }
 
   /** The broker closes, and another one takes its place. */
@@ -216,27 +215,13 @@ export class Stage {
       authenticate: ({ remote }: Credentials) => decide(remote),
       authorize: ({ client, action }: Access) => this.#resumes(client, action) || decide(client.remote),
     };
-    const store = this.#deployment.durable && { store: this.#mortalStore(this.#life = new Life(this.#store)) };
+    const survives = () => --this.#left > 0 || this.crash();
+    const store = this.#deployment.durable && { store: mortal((this.#life = new Life(this.#store)).store, survives) };
     this.#closing = false;
     this.history.add({ type: "start" });
     this.endanger(this.#mortal);
     const broker = this.#deployment.start({ clock, limits: this.#limits, ...hooks, ...store });
     if (!clock.stopped) this.#observe(this.#broker = broker);
-  }
-
-  /** The store as a broker sees it that may die between any two changes and commits. */
-  #mortalStore({ store }: Life): Store {
-    const get = (_: Store, name: keyof Store) => {
-      const value = store[name];
-      if (typeof value !== "function" || reading.has(name)) return value;
-      return (...args: unknown[]) => {
-        const result = (value as (...args: unknown[]) => unknown)(...args);
-        if (--this.#left > 0) return result;
-        this.crash();
-        return name === "commit" ? new Promise(() => {}) : result;
-      };
-    };
-    return new Proxy(store, { get: get as never });
   }
 
   #observe(broker: Broker): void {

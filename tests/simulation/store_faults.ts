@@ -3,6 +3,7 @@
 import { type BrokerOptions, createBroker } from "../../mod.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Fault } from "./faults.ts";
+import { instead } from "./mortal_store.ts";
 
 /** Every so often a fault shows. */
 const PERIOD = 7;
@@ -53,13 +54,8 @@ function fault(
   newInstead: () => Instead = () => () => undefined,
 ): Fault {
   const start = (options: BrokerOptions) => {
-    const store = options.store!, instead = newInstead();
-    const get = (_: Store, name: keyof Store) => {
-      const value = store[name] as unknown;
-      if (name !== method) return value;
-      return (...args: unknown[]) => instead(() => (value as (...args: unknown[]) => unknown)(...args));
-    };
-    return createBroker({ ...options, store: new Proxy(store, { get: get as never }) });
+    const fail = newInstead(), store = instead(options.store!, (name, call) => name === method ? fail(call) : call());
+    return createBroker({ ...options, store });
   };
   return { name, noticed, durable: true, start };
 }
