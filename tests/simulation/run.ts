@@ -5,47 +5,25 @@
 //   deno run -A tests/simulation/run.ts --runs 100000 --seconds 3600
 import { parseArgs } from "@std/cli/parse-args";
 import { createBroker } from "../../mod.ts";
-import { simulate, SimulationError } from "./simulation.ts";
+import { Campaign } from "./campaign.ts";
 
 /** How often it is told how far it has come, in milliseconds. */
 const TELLING = 30_000;
 
-const { seed = "1", runs, seconds, durable, trace } = parseArgs(Deno.args, {
+const { seed = "1", runs, seconds, durable = false, trace } = parseArgs(Deno.args, {
   string: ["seed", "runs", "seconds"],
   boolean: ["durable", "trace"],
 });
-const first = Number(seed), count = Number(runs ?? (seconds ? Infinity : 1));
-const end = performance.now() + Number(seconds ?? Infinity) * 1000;
-const total = { runs: 0, seconds: 0, steps: 0, failed: 0 };
+const deployment = { start: createBroker, durable }, traced = trace && { trace: console.log };
+const campaign = new Campaign(Number(seed), { deployment, ...traced });
+const count = Number(runs ?? (seconds ? Infinity : 1)), end = performance.now() + Number(seconds ?? Infinity) * 1000;
 
-for (let told = performance.now(); total.runs < count && performance.now() < end; total.runs++) {
-  await run(first + total.runs);
+for (let told = performance.now(), failed = 0; campaign.runs < count && performance.now() < end;) {
+  await campaign.run();
+  for (; failed < campaign.failures.length; failed++) console.error(`\n${campaign.failures[failed]!.message}\n`);
   if (performance.now() < told + TELLING) continue;
   told = performance.now();
-  tell();
+  console.error(`${campaign}`);
 }
-tell();
-if (total.failed > 0) Deno.exit(1);
-
-async function run(number: number): Promise<void> {
-  try {
-    const options = {
-      ...durable && { deployment: { start: createBroker, durable } },
-      ...trace && { trace: console.log },
-    };
-    const outcome = await simulate(number, options);
-    total.seconds += outcome.seconds;
-    total.steps += outcome.steps;
-  } catch (error) {
-    if (!(error instanceof SimulationError)) throw error;
-    console.error(`\n${error.message}\n`);
-    total.failed++;
-  }
-}
-
-function tell(): void {
-  const { runs, seconds, steps, failed } = total;
-  console.error(
-    `${runs} runs from seed ${first}: ${Math.round(seconds)} virtual seconds, ${steps} steps, ${failed} failed`,
-  );
-}
+console.error(`${campaign}`);
+if (campaign.failures.length > 0) Deno.exit(1);
