@@ -11,7 +11,7 @@ import type { Deployment } from "./stage.ts";
 const PATIENCE = 300;
 
 /** The first seed of the runs, and how many there are. */
-const FIRST = 1, RUNS = Deno.env.get("CI") ? 2000 : 200;
+const FIRST = 1, RUNS = Deno.env.get("CI") ? 1500 : 150;
 
 /** Runs that many seeds, in which things of all these kinds have to happen. */
 export async function requireSuccess(durable: boolean, wanted: readonly string[]): Promise<void> {
