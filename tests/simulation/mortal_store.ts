@@ -1,16 +1,16 @@
-// The store as a broker sees it that may die between any two changes and commits: at the end of one of them it is dead, and goes no
-// further than its present turn, of which nothing reaches the store.
+// The store as a broker sees it that may die between any two changes and commits: right before one of them, or right behind it. From then
+// on nothing that the broker does reaches the store, and no commit ends.
 import type { Store } from "../../src/store/store.ts";
 
 /** The methods that change nothing. */
 const reading: ReadonlySet<string> = new Set(["sessions", "retained", "deliveries"] satisfies (keyof Store)[]);
 
-/** @param survives called after each change and commit; false where the broker dies of it */
+/** @param survives called before and after each change and commit; false where the broker dies there */
 export function mortal(store: Store, survives: () => boolean): Store {
   return instead(store, (name, call) => {
-    const result = call();
-    if (reading.has(name) || survives()) return result;
-    return name === "commit" ? new Promise(() => {}) : result;
+    if (reading.has(name)) return call();
+    const result = survives() ? call() : undefined;
+    return survives() || name !== "commit" ? result : new Promise(() => {});
   });
 }
 

@@ -123,7 +123,10 @@ export class Sessions {
     if (!present && stored && now < stored.endsAt) throw new Violation(`${clientId} does not find its session`);
     if (!present && stored) this.#endSession(stored);
     const session = this.#sessions.get(clientId) ?? newSession(clientId);
-    for (const will of this.#wills) if (will.session === session && will.to > now) this.#wills.delete(will);
+    for (const will of [...this.#wills].filter((will) => will.session === session && will.to > now)) {
+      if (will.from <= now) throw new Violation(`Will "${will.message.text}" of ${clientId} was due before it is back`);
+      this.#wills.delete(will);
+    }
     const seconds = level === 5 ? properties.sessionExpiryInterval ?? 0 : clean ? 0 : FOREVER;
     Object.assign(session, { connection, expiry: this.expiry(seconds), endsAt: Infinity, ending: false });
     this.#sessions.set(clientId, session);

@@ -17,8 +17,8 @@ export interface Deployment {
   readonly durable: boolean;
 }
 
-/** How many changes and commits a broker lives to see, and how many milliseconds there is none when it has died. */
-const LIVES = [Infinity, 10, 100, 1000], GAPS = [0, 0, 5, 3000, 100_000];
+/** How many times, before and after each change and commit, a broker is spared, and how many milliseconds there is none when it has died. */
+const LIVES = [Infinity, 20, 200, 2000], GAPS = [0, 5, 3000, 100_000];
 
 /** Milliseconds that one part of a run takes at most. */
 const PATIENCE = 10_000_000;
@@ -56,7 +56,7 @@ export class Stage {
   readonly #letIn = new Map<string, string>();
   readonly #store = new MemoryStore();
   #life: Life | undefined;
-  /** How many more changes and commits the broker lives to see. */
+  /** How many more times the broker is spared. */
   #left = Infinity;
   #opened = 0;
   #clock!: BrokerClock;
@@ -172,11 +172,16 @@ export class Stage {
     this.history.add({ type: "crash" });
     this.#broker = undefined;
     this.#clock.stop();
-    this.#life?.end();
-    this.#store.crash();
+    this.#forgo();
     for (const link of this.#links) link.freeze();
     this.schedule.after(this.#random.pick(GAPS), () => this.#start());
     return false;
+  }
+
+  /** What the broker has not stored is lost. */
+  #forgo(): void {
+    this.#life?.end();
+    this.#store.crash();
   }
 
   /** The broker closes, and another one takes its place. */
@@ -192,7 +197,9 @@ export class Stage {
         if (clock.pending > 0 || seconds > 8) {
           throw new Violation(`Closing leaves ${clock.pending} timers, after ${seconds} s`);
         }
-        if (broker === this.#broker) this.#start();
+        if (broker !== this.#broker) return;
+        this.#forgo();
+        this.#start();
       });
     });
   }
@@ -215,7 +222,7 @@ export class Stage {
       authenticate: ({ remote }: Credentials) => decide(remote),
       authorize: ({ client, action }: Access) => this.#resumes(client, action) || decide(client.remote),
     };
-    const survives = () => --this.#left > 0 || this.crash();
+    const survives = () => !clock.stopped && (--this.#left > 0 || this.crash());
     const store = this.#deployment.durable && { store: mortal((this.#life = new Life(this.#store)).store, survives) };
     this.#closing = false;
     this.history.add({ type: "start" });
