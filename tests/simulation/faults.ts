@@ -48,8 +48,10 @@ export const faults: readonly Fault[] = [
   limits("sends too many messages at once", / messages under way/, { inflight: 21 }),
   limits("sends too few messages at once", / gets only /, { inflight: 1 }),
   limits("lets too few messages wait", / may wait/, { queuedMessages: 2 }),
-  time("has a clock that runs fast", / too early| s left|keep-alive-timeout/, 1.1),
-  time("has a clock that runs slowly", / is not published| s left| silent for too long/, 0.9),
+  time("publishes wills too early", / too early/, 1.1),
+  time("publishes wills too late", / is not published/, 0.9),
+  time("lets connections time out too early", /keep-alive-timeout/, 1.1),
+  time("lets connections be silent for too long", / silent for too long/, 0.9),
   {
     name: "tells of one message where it drops several",
     noticed: / gets .* before | waits in vain /,
