@@ -135,8 +135,7 @@ export class Deliveries {
     }
     if (!delivery.share?.loose) this.#requireOrder(delivery);
     const others = this.#list.filter((one) => one !== delivery && fits(one));
-    if (delivery.doubtful) { for (const other of others) other.doubtful = true; // it may be that one which was dropped
-     }
+    for (const other of others) other.doubtful ||= delivery.doubtful; // it may be that one which was dropped
     const twins = others.filter((one) => mayBeMissing(delivery) || one.share);
     for (const twin of twins) doubt(twin);
     if (twins.length > 0) doubt(delivery);

@@ -3,6 +3,7 @@
 import type { BrokerEvent } from "../../mod.ts";
 import type { PacketLike } from "../support/client.ts";
 import type { Link } from "./network.ts";
+import { BEGIN } from "./schedule.ts";
 
 /** Something that must never happen has happened. */
 export class Violation extends Error {}
@@ -160,7 +161,7 @@ function kindOf(happening: Happening): string {
 }
 
 function line({ at, happening }: { at: number; happening: Happening }): string {
-  return `${(at / 1000).toFixed(3).padStart(12)} ${sentence(happening)}`;
+  return `${((at - BEGIN) / 1000).toFixed(3).padStart(10)} ${sentence(happening)}`;
 }
 
 function sentence(happening: Happening): string {

@@ -34,11 +34,6 @@ export class Hypotheses {
     this.#left = [this.#after([])];
   }
 
-  /** How many there are. */
-  get count(): number {
-    return this.#left.length;
-  }
-
   /** Topics of the messages that are retained, or may be. */
   get retained(): readonly string[] {
     return this.#left.flatMap(({ model }) => model.retained);

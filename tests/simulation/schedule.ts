@@ -10,7 +10,7 @@ interface Task {
 }
 
 /** When a run begins, in milliseconds since 1970. */
-const BEGIN = 1_700_000_000_000;
+export const BEGIN = 1_700_000_000_000;
 
 /** Virtual time, and what is to be done in it. */
 export class Schedule {

@@ -1,11 +1,11 @@
 // What the clients of a run act on: the broker and the network, each with its disasters, and the model that watches every step.
 import type { Access, Broker, BrokerEvent, BrokerOptions, ClientInfo, Credentials, Limits } from "../../mod.ts";
-import { History, type Published, Violation } from "./history.ts";
-import { Hypotheses } from "./hypotheses.ts";
-import { Link, type NetworkOptions, type Peer } from "./network.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { Life } from "../durability/life.ts";
+import { History, type Published, Violation } from "./history.ts";
+import { Hypotheses } from "./hypotheses.ts";
 import { mortal } from "./mortal_store.ts";
+import { Link, type NetworkOptions, type Peer } from "./network.ts";
 import type { Random } from "./random.ts";
 import { type BrokerClock, Schedule } from "./schedule.ts";
 
