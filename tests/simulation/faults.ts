@@ -10,7 +10,7 @@ import {
   type Message,
   rx,
 } from "../../mod.ts";
-import type { Deployment } from "./stage.ts";
+import type { Deployment } from "./host.ts";
 
 /** A broker that is not to be trusted. */
 export interface Fault extends Deployment {

@@ -5,7 +5,7 @@ import { createBroker } from "../../mod.ts";
 import { Campaign } from "./campaign.ts";
 import type { Fault } from "./faults.ts";
 import { simulate, SimulationError } from "./simulation.ts";
-import type { Deployment } from "./stage.ts";
+import type { Deployment } from "./host.ts";
 
 /** Seeds within which a fault has to be noticed. */
 const PATIENCE = 300;

@@ -5,7 +5,8 @@ import { createBroker } from "../../mod.ts";
 import { SimulatedClient, type World } from "./client.ts";
 import { type History, Violation } from "./history.ts";
 import { Random } from "./random.ts";
-import { type Deployment, QUOTA, Stage, WAITING } from "./stage.ts";
+import type { Deployment } from "./host.ts";
+import { QUOTA, Stage, WAITING } from "./stage.ts";
 import { Whims } from "./whims.ts";
 
 /** How to run. */
@@ -79,7 +80,7 @@ class Run {
     await this.#payDebts();
     await this.#fillWindows();
     await this.#leave();
-    await this.#stage.do(() => this.#stage.close());
+    await this.#stage.do(() => this.#stage.host.close());
   }
 
   /** Something is retained on the deep topics, so that searches take long. */
@@ -97,10 +98,10 @@ class Run {
     const twins = random.chance(0.2) ? [new SimulatedClient("c1", this.#world)] : [];
     for (const client of [...this.#clients, ...twins]) schedule.after(random.between(0, 1000), () => client.live());
     const end = schedule.now + length + this.#expectTheWorst(length);
-    this.#stage.endanger(true);
+    this.#stage.host.endanger(true);
     await this.#stage.until(() => schedule.now >= end);
-    this.#stage.endanger(false);
-    await this.#stage.until(() => this.#stage.up);
+    this.#stage.host.endanger(false);
+    await this.#stage.until(() => this.#stage.host.broker !== undefined);
     for (const twin of twins) schedule.after(0, () => twin.vanish());
   }
 
@@ -109,10 +110,10 @@ class Run {
     const random = this.#random, stage = this.#stage, night = random.pick([0, 0, 0, 100, 500, 4000]) * 1000;
     const soon = (work: () => void) => stage.schedule.after(random.between(0, length), work);
     for (let left = random.pick([0, 0, 0, 1, 2]); left > 0; left--) {
-      soon(random.pick([() => stage.crash(), () => stage.close(), () => stage.outage()]));
+      soon(random.pick([() => stage.host.crash(), () => stage.host.close(), () => stage.outage()]));
     }
     for (let left = random.pick([0, 5]); left > 0; left--) {
-      soon(() => stage.publish(this.#whims.message("the process itself", 5)));
+      soon(() => stage.host.publish(this.#whims.message("the process itself", 5)));
     }
     if (night > 0) soon(() => stage.sleep(night));
     return night;

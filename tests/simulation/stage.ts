@@ -1,24 +1,11 @@
 // What the clients of a run act on: the broker and the network, each with its disasters, and the model that watches every step.
 import type { Access, Broker, BrokerEvent, BrokerOptions, ClientInfo, Credentials, Limits } from "../../mod.ts";
-import { MemoryStore } from "../../src/store/memory.ts";
-import { Life } from "../durability/life.ts";
-import { History, type Published, Violation } from "./history.ts";
+import { History, Violation } from "./history.ts";
+import { type Deployment, Host } from "./host.ts";
 import { Hypotheses } from "./hypotheses.ts";
-import { mortal } from "./mortal_store.ts";
 import { Link, type NetworkOptions, type Peer } from "./network.ts";
 import type { Random } from "./random.ts";
 import { type BrokerClock, Schedule } from "./schedule.ts";
-
-/** The brokers of a run. */
-export interface Deployment {
-  /** Makes a broker: the first one, and others after crashes. */
-  start(options: BrokerOptions): Broker;
-  /** Whether they have a store, so that sessions and retained messages outlive them. */
-  readonly durable: boolean;
-}
-
-/** How many times, before and after each change and commit, a broker is spared, and how many milliseconds there is none when it has died. */
-const LIVES = [Infinity, 20, 200, 2000], GAPS = [0, 5, 3000, 100_000];
 
 /** Milliseconds that one part of a run takes at most. */
 const PATIENCE = 10_000_000;
@@ -43,10 +30,10 @@ export class Stage {
   readonly schedule: Schedule = new Schedule();
   readonly history: History;
   readonly model: Hypotheses;
+  readonly host: Host;
   /** How many steps there have been. */
   steps = 0;
   readonly #random: Random;
-  readonly #deployment: Deployment;
   readonly #network: NetworkOptions;
   readonly #limits: Limits & { readonly inflight: number; readonly sessionExpiry: number };
   /** Whether hooks take their time. */
@@ -54,15 +41,7 @@ export class Stage {
   readonly #links = new Set<Link>();
   /** The names of the links by the clients that have been let in last. */
   readonly #letIn = new Map<string, string>();
-  readonly #store = new MemoryStore();
-  #life: Life | undefined;
-  /** How many more times the broker is spared. */
-  #left = Infinity;
   #opened = 0;
-  #clock!: BrokerClock;
-  #broker: Broker | undefined;
-  #closing = false;
-  #mortal = false;
   #wakesAt = 0;
 
   /** @param trace gets a line for each thing that happens */
@@ -70,7 +49,6 @@ export class Stage {
     const { schedule } = this, history = this.history = new History(() => schedule.now, trace);
     const latency = random.pick([1, 20, 200]), tearing = random.pick([0, 0.05, 0.5]), slow = random.chance(0.2);
     this.#random = random;
-    this.#deployment = deployment;
     this.#slow = slow;
     this.#network = { schedule, random, history, latency, tearing, oneByOne: slow };
     this.#limits = {
@@ -81,17 +59,18 @@ export class Stage {
       receiveMaximum: QUOTA,
     };
     this.model = new Hypotheses(this.#limits, deployment.durable);
-    this.#start();
+    this.host = new Host({
+      ...{ deployment, schedule, random, history },
+      configure: (clock) => ({ limits: this.#limits, ...this.#slow && this.#hooks(clock) }),
+      started: (broker) => this.#observe(broker),
+      crashed: () => this.#links.forEach((link) => link.freeze()),
+    });
+    this.host.start();
   }
 
   /** Whether clients may have a keep alive: where hooks take their time nobody can tell since when a client is silent. */
   get keepsAlive(): boolean {
     return !this.#slow;
-  }
-
-  /** Whether there is a broker. */
-  get up(): boolean {
-    return this.#broker !== undefined;
   }
 
   /** Milliseconds for which all clients sleep from now on. */
@@ -101,7 +80,7 @@ export class Stage {
 
   /** How often the broker has counted something. */
   counted(kind: string): number {
-    return this.#broker!.counters.get(kind) ?? 0;
+    return this.host.broker!.counters.get(kind) ?? 0;
   }
 
   /** Does something, and waits until that is over. */
@@ -126,22 +105,9 @@ export class Stage {
     for (const link of this.#links) if (!link.open) this.#links.delete(link);
     const link = new Link(`${client}/${++this.#opened}`, version, peer, this.#network);
     this.#links.add(link);
-    if (this.#broker) this.#broker.accept(link.stream);
+    if (this.host.broker) this.host.broker.accept(link.stream);
     else link.freeze();
     return link;
-  }
-
-  /** Publishes a message of the process itself. */
-  publish(message: Published): void {
-    const { topic, text, qos, retain, expiry, contentType } = message;
-    const properties = {
-      ...expiry !== undefined && { messageExpiryInterval: expiry },
-      ...contentType !== undefined && { contentType },
-    };
-    if (this.#closing || !this.up) return;
-    this.history.add({ type: "hosted", message });
-    const clock = this.#clock, accepted = () => clock.stopped || this.history.add({ type: "accepted", message });
-    this.#broker!.publish(topic, text, { qos, retain, properties }).then(accepted);
   }
 
   /** Everybody is connected, and has had the time to take everything: nothing may be open. */
@@ -155,53 +121,8 @@ export class Stage {
   async abandoned(): Promise<void> {
     await this.until(() => this.schedule.owed === 0 && ![...this.#links].some(({ open }) => open));
     await this.do(() => this.schedule.after(WRITTEN, () => {}));
-    if (this.#clock.pending > 0) throw new Violation(`${this.#clock.pending} timers are left`);
-  }
-
-  // Disasters.
-
-  /** From now on the broker dies now and then, in the middle of its work, or it does not any more. */
-  endanger(mortal: boolean): void {
-    this.#mortal = mortal && this.#deployment.durable;
-    this.#left = this.#mortal ? this.#random.between(1, this.#random.pick(LIVES)) : Infinity;
-  }
-
-  /** The broker is thrown away, and another one takes its place; always false. */
-  crash(): false {
-    if (this.#clock.stopped) return false;
-    this.history.add({ type: "crash" });
-    this.#broker = undefined;
-    this.#clock.stop();
-    this.#forgo();
-    for (const link of this.#links) link.freeze();
-    this.schedule.after(this.#random.pick(GAPS), () => this.#start());
-    return false;
-  }
-
-  /** What the broker has not stored is lost. */
-  #forgo(): void {
-    this.#life?.end();
-    this.#store.crash();
-  }
-
-  /** The broker closes, and another one takes its place. */
-  close(): void {
-    if (this.#closing || !this.up) return;
-    this.history.add({ type: "closing" });
-    const broker = this.#broker!, clock = this.#clock, begin = this.schedule.now;
-    this.#closing = true;
-    broker.close().then(() => {
-      if (broker !== this.#broker) return; // it has crashed
-      this.schedule.after(0, () => {
-        const seconds = (this.schedule.now - begin) / 1000;
-        if (clock.pending > 0 || seconds > 8) {
-          throw new Violation(`Closing leaves ${clock.pending} timers, after ${seconds} s`);
-        }
-        if (broker !== this.#broker) return;
-        this.#forgo();
-        this.#start();
-      });
-    });
+    const { timers } = this.host;
+    if (timers > 0) throw new Violation(`${timers} timers are left`);
   }
 
   /** All connections break, one after the other. */
@@ -216,28 +137,13 @@ export class Stage {
     this.#wakesAt = this.schedule.now + length;
   }
 
-  #start(): void {
-    const clock = this.#clock = this.schedule.clock(), decide = (link: string) => this.#decide(link, clock);
-    const hooks = this.#slow && {
-      authenticate: ({ remote }: Credentials) => decide(remote),
-      authorize: ({ client, action }: Access) => this.#resumes(client, action) || decide(client.remote),
-    };
-    const survives = () => !clock.stopped && (--this.#left > 0 || this.crash());
-    const store = this.#deployment.durable && { store: mortal((this.#life = new Life(this.#store)).store, survives) };
-    this.#closing = false;
-    this.history.add({ type: "start" });
-    this.endanger(this.#mortal);
-    const broker = this.#deployment.start({ clock, limits: this.#limits, ...hooks, ...store });
-    if (!clock.stopped) this.#observe(this.#broker = broker);
-  }
-
   #observe(broker: Broker): void {
     broker.packets.subscribe(({ direction, client }) => {
-      if (broker === this.#broker && direction === "in") this.history.take(this.#linkOf(client));
+      if (broker === this.host.broker && direction === "in") this.history.take(this.#linkOf(client));
     });
-    broker.events.subscribe((event) => broker === this.#broker && this.#told(event));
+    broker.events.subscribe((event) => broker === this.host.broker && this.#told(event));
     broker.topic("will/#").subscribe((will) => {
-      if (broker === this.#broker && will.size > 0) this.history.add({ type: "will", text: will.text() });
+      if (broker === this.host.broker && will.size > 0) this.history.add({ type: "will", text: will.text() });
     });
   }
 
@@ -253,6 +159,14 @@ export class Stage {
       this.history.take(this.#linkOf(event.remote)); // which is none that could be shown
     }
     if (telling.test(event.type)) this.history.add({ type: "event", event });
+  }
+
+  #hooks(clock: BrokerClock): BrokerOptions {
+    const decide = (link: string) => this.#decide(link, clock);
+    return {
+      authenticate: ({ remote }: Credentials) => decide(remote),
+      authorize: ({ client, action }: Access) => this.#resumes(client, action) || decide(client.remote),
+    };
   }
 
   /** Whether it is about a subscription of a session that a store has kept, which no packet waits for. */
