@@ -22,6 +22,9 @@ import { shortened, Violation } from "./history.ts";
 /** How long a broker may put off remembering that a delivery has ended, in milliseconds. */
 const PUT_OFF = 10;
 
+/** Instead of a time: perhaps it has never been. */
+const PERHAPS = -1;
+
 /** Why the broker may drop a message for a client that is connected, or comes back. */
 const excuses: ReadonlySet<string> = new Set(["queue-full", "expired", "packet-too-large"]);
 
@@ -32,14 +35,15 @@ export class Deliveries {
   attached = false;
   /** The most messages of QoS 1 and 2 that may be under way. */
   window = 0;
-  /** Packet identifiers of QoS 2 messages whose PUBREC has come, in that order, and when their PUBCOMPs have. */
+  /**
+   * Packet identifiers of QoS 2 messages whose PUBREC has come, in that order, and when their PUBCOMPs have; or `PERHAPS` where a broker that
+   * has crashed may have forgotten that.
+   */
   readonly #released = new Map<number, number>();
   /** The versions of MQTT that the client has spoken. */
   readonly #levels = new Set<number>();
   #list: Delivery[] = [];
   #places = 0;
-  /** The broker has crashed since the last connection. */
-  #crashed = false;
   /** What has been acknowledged a moment ago, and when. */
   #settled: { readonly delivery: Delivery; readonly at: number }[] = [];
   /** What is missing for no reason that is known yet: drops are told at the end of the turn. */
@@ -82,8 +86,7 @@ export class Deliveries {
 
   /** The client has a new connection: what it has not acknowledged is sent again. */
   attach(window: number, level: number): void {
-    if (!this.#crashed) this.#forget(Infinity);
-    this.#crashed = false;
+    this.#forget(Infinity);
     this.#levels.add(level);
     this.attached = true;
     this.window = window;
@@ -113,13 +116,18 @@ export class Deliveries {
     this.#settled = [];
     for (const one of forgotten) Object.assign(one, { sent: false, offered: true, optional: true });
     this.#list = [...this.#list, ...forgotten].sort((a, b) => a.place - b.place);
-    if (!this.#crashed) this.#forget(now - PUT_OFF);
-    this.#crashed = true;
+    this.#forget(now - PUT_OFF);
+    for (const [id, at] of this.#released) if (at < Infinity) this.#released.set(id, PERHAPS);
   }
 
   /** Forgets the identifiers whose PUBCOMPs have come before a time. */
   #forget(time: number): void {
-    for (const [id, at] of this.#released) if (at < time) this.#released.delete(id);
+    for (const [id, at] of this.#released) if (at !== PERHAPS && at < time) this.#released.delete(id);
+  }
+
+  /** A PUBREL is sent again, or for the first time: the broker has not forgotten it. */
+  remind(packetId: number): void {
+    if (this.#released.has(packetId)) this.#released.set(packetId, Infinity);
   }
 
   /** The session gets a PUBLISH. */
