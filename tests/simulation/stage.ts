@@ -39,7 +39,7 @@ export class Stage {
   /** Whether hooks take their time. */
   readonly #slow: boolean;
   readonly #links = new Set<Link>();
-  /** The names of the links by the clients that have been let in last. */
+  /** The names of the links of the clients that are let in. */
   readonly #letIn = new Map<string, string>();
   #opened = 0;
   #wakesAt = 0;
@@ -112,7 +112,8 @@ export class Stage {
 
   /** Everybody is connected, and has had the time to take everything: nothing may be open. */
   complete(): void {
-    const ignored = [...this.#links].find((link) => link.open && this.history.waiting(link).length > 0);
+    const present = new Set(this.#letIn.values()), isPresent = ({ open, name }: Link) => open && present.has(name);
+    const ignored = [...this.#links].find((link) => isPresent(link) && this.history.waiting(link).length > 0);
     if (ignored) throw new Violation(`${ignored.name} is not heard`);
     this.model.complete();
   }
@@ -157,6 +158,9 @@ export class Stage {
     if (event.type === "connected") this.#letIn.set(event.client, event.remote);
     if (event.type === "disconnected" && event.reason === "malformed-packet") {
       this.history.take(this.#linkOf(event.remote)); // which is none that could be shown
+    }
+    if (event.type === "disconnected" && this.#letIn.get(event.client) === event.remote) {
+      this.#letIn.delete(event.client);
     }
     if (telling.test(event.type)) this.history.add({ type: "event", event });
   }
