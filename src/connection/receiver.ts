@@ -26,6 +26,8 @@ export class Receiver {
   #gate: Promise<void> | undefined;
   /** Ends that waiting sooner. */
   #wake: (() => void) | undefined;
+  /** Whether packets may have been read that are not handled. */
+  #more = false;
   /** Decisions that are under way. */
   #deciding = 0;
   /** What the read buffer takes on the account of the broker. */
@@ -81,7 +83,7 @@ export class Receiver {
         while (more && turn.tired) await turn.rest();
         turn.run(take);
         if (more) turn.strain();
-        while (!this.#connection.ended && (this.#gate || this.#sender.choked)) await this.#pause(take);
+        while (!this.#connection.ended && (this.#more || this.#gate || this.#sender.choked)) await this.#pause(take);
       }
     } finally {
       this.#hold(0);
@@ -100,8 +102,9 @@ export class Receiver {
   #takePackets(): void {
     const connection = this.#connection, { turn } = connection.context;
     let handled = 0;
+    this.#more = true;
     try {
-      while (!this.#gate && !connection.ended && !this.#sender.choked && this.#takePacket()) {
+      while (!this.#gate && !connection.ended && !this.#sender.choked && (this.#more = this.#takePacket())) {
         if (++handled % CHECKED === 0 || turn.heavy) this.#takeBreath();
       }
     } catch (error) {
@@ -132,12 +135,15 @@ export class Receiver {
     this.#gate = turn.rest();
   }
 
+  /** Waits, unless what there was to wait for is over already, and goes on. */
   async #pause(take: () => void): Promise<void> {
     const gate = this.#gate;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      gate?.then(resolve);
-    });
+    if (gate || this.#sender.choked) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        gate?.then(resolve);
+      });
+    }
     if (this.#gate === gate) this.#gate = undefined; // what follows a decision may have to wait for another one
     this.#connection.context.turn.run(take);
   }

@@ -8,6 +8,19 @@ import { PacketIdSet } from "./packet_id_set.ts";
 
 const GREATEST = 65_535, SMALLEST_RING = 8;
 
+/** By how many later ones the first delivery may have been overtaken before it was sent. */
+const OVERTAKEN = 16_384;
+
+/**
+ * Deliveries in the order in which they were sent: that of their identifiers, which are given round robin. A store has them as they
+ * came to it, and what a replay finds comes to it when it is sent, behind what waits already.
+ */
+export function asSent(deliveries: readonly Delivery[]): Delivery[] {
+  const start = (deliveries[0]?.packetId ?? 0) - OVERTAKEN;
+  const place = ({ packetId }: Delivery) => (packetId - start + GREATEST) % GREATEST;
+  return deliveries.toSorted((a, b) => place(a) - place(b));
+}
+
 /** The messages of QoS 1 and 2 between the broker and one client. */
 export class InFlight {
   #ring: (Delivery | undefined)[] = Array(SMALLEST_RING).fill(undefined);

@@ -4,7 +4,7 @@
 import type { ClientInfo } from "../access/access.ts";
 import type { DropReason } from "../events.ts";
 import type { Message, QoS } from "../message.ts";
-import { InFlight } from "./in_flight.ts";
+import { asSent, InFlight } from "./in_flight.ts";
 import { PacketIdSet } from "./packet_id_set.ts";
 import type { Backlog } from "./backlog.ts";
 import { Delivery, DeliveryQueue, type NoRoom } from "./queue.ts";
@@ -226,7 +226,7 @@ export class Session {
     const former = this.#former;
     if (!former) return;
     const { limits, memory } = this.#context, inFlight = this.#inFlight = new InFlight(memory);
-    const sent = [...former.inFlight()];
+    const sent = asSent([...former.inFlight()]);
     for (const id of former.received) (this.#received ??= new PacketIdSet(memory)).add(id);
     for (const id of former.released) inFlight.restoreReleased(id);
     for (const delivery of sent) inFlight.restore(delivery);

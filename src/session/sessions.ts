@@ -99,12 +99,12 @@ export class Sessions {
       this.#sessions.set(stored.clientId, session);
       const left = session.expiry - (now - disconnectedAt) / 1000;
       const willIn = will && ((will.dueAt ?? now + will.delay * 1000) - now) / 1000;
-      this.#wait(
-        session,
-        left,
-        will && { ...will, message: new Message({ ...will.message, acceptedAt: undefined }) },
-        willIn,
-      );
+      const kept = will && { ...will, message: new Message({ ...will.message, acceptedAt: undefined }) };
+      if (stored.disconnectedAt === undefined) { // it has lost its connection now, also for the next start
+        session.record?.save(session.expiry, false);
+        if (kept) session.record?.saveWill(kept, willIn! * 1000);
+      }
+      this.#wait(session, left, kept, willIn);
     }
   }
 

@@ -75,6 +75,19 @@ Deno.test("A session lasts as long as was said, whether the broker runs or not: 
   }
 });
 
+Deno.test("A crash ends a connection once: further ones give neither its session more time nor its will", async () => {
+  await using machine = new Machine();
+  await (await machine.client("watcher")).subscribe("will", 1);
+  await machine.client("a", lasting(5));
+  await machine.client("b", lasting(60, { will: willOf(5) }));
+  await machine.restart();
+  await machine.pass(3);
+  await machine.restart();
+  await machine.pass(2 + LATE);
+  assertEquals(stored(machine), ["watcher", "b"]);
+  await (await machine.client("watcher")).expect({ cmd: "publish", payload: "bye", qos: 1 });
+});
+
 Deno.test("How long a session lasts is what was said last: at another CONNECT, or at the DISCONNECT", async () => {
   await using machine = new Machine();
   const byDisconnect = await machine.client("a", lasting(10));
@@ -340,6 +353,23 @@ Deno.test("A session is resumed with its order: what was sent, then what waited,
   await machine.pass(1);
   await machine.restart();
   await (await machine.client("c")).expectNothing();
+});
+
+Deno.test("What was sent is sent again in that order, also where a retained message went before what waited longer [MQTT-4.6.0-1]", async () => {
+  await using machine = new Machine({ limits: { inflight: 2 } });
+  await machine.broker.publish("r", "retained", { qos: 1, retain: true });
+  const client = await machine.client("c");
+  await client.subscribe("t", 1);
+  for (const payload of ["1", "2"]) await machine.broker.publish("t", payload, { qos: 1 });
+  for (const payload of ["1", "2"]) await client.expect({ cmd: "publish", payload });
+  await client.subscribe("r", 1);
+  await machine.broker.publish("t", "3", { qos: 1 });
+  for (const messageId of [1, 2]) await client.send({ cmd: "puback", messageId });
+  const sent = [{ payload: "retained", messageId: 3 }, { payload: "3", messageId: 4 }];
+  for (const packet of sent) await client.expect({ cmd: "publish", ...packet, dup: false });
+  await machine.restart();
+  const again = await machine.client("c");
+  for (const packet of sent) await again.expect({ cmd: "publish", ...packet, dup: true });
 });
 
 Deno.test("A device that learns the time of day after its start writes down the right one", async () => {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Memory } from "../../src/memory.ts";
 import { Message } from "../../src/message.ts";
-import { InFlight } from "../../src/session/in_flight.ts";
+import { asSent, InFlight } from "../../src/session/in_flight.ts";
 import { Delivery } from "../../src/session/queue.ts";
 import { plainTerms } from "../../src/session/terms.ts";
 
@@ -107,3 +107,18 @@ Deno.test("Released identifiers come in the order of their PUBRECs, until their 
   assertEquals([inFlight.complete(1), inFlight.complete(1), inFlight.complete(9)], [true, false, false]);
   assertEquals([[...inFlight.released], inFlight.underWay], [[3, 2], 2]);
 });
+
+for (
+  const [what, ids, sent] of [
+    ["behind the end of the identifiers", [65_534, 65_535, 1, 2], [65_534, 65_535, 1, 2]],
+    ["where a replay was sent first", [3, 4, 1, 2], [1, 2, 3, 4]],
+    ["where a replay was sent first, at the end of the identifiers", [1, 2, 65_534, 65_535], [65_534, 65_535, 1, 2]],
+    ["where one was never acknowledged, and 40,000 later ones were", [1, 40_000, 40_001], [1, 40_000, 40_001]],
+    ["where there are none", [], []],
+  ] as const
+) {
+  Deno.test(`What a store has in the order of its coming is in the order of its sending, ${what} [MQTT-4.6.0-1]`, () => {
+    const deliveries = ids.map((packetId) => Object.assign(delivery(), { packetId }));
+    assertEquals(idsOf(asSent(deliveries)), [...sent]);
+  });
+}
