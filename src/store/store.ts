@@ -170,7 +170,7 @@ export type StoreFault =
   | "later-version"
   /** Another program has made it. */
   | "foreign"
-  /** It can't be reached: a folder that is not there, a disk that fails. */
+  /** It can't be reached: a folder that is not there, a disk that fails, a file that was deleted or replaced while it was in use. */
   | "unavailable";
 
 /** A store can't be opened, read or written to. */
