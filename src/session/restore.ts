@@ -86,6 +86,11 @@ export function restoredMessage({ acceptedAt, ...message }: StoredMessage, wallT
   return new Message({ ...message, acceptedAt: acceptedAt && wallTime.toClock(acceptedAt) });
 }
 
+/** What the broker tells of itself every few seconds is told anew after a start. */
+function isPassing({ topic, qos, client }: Message): boolean {
+  return qos === 0 && client === undefined && topic.startsWith("$SYS/");
+}
+
 /**
  * Keeps retained messages in a store. While that can't be written to, those of QoS 0 go on: their publishers have been promised
  * nothing, and their subscribers need not wait.
@@ -96,7 +101,9 @@ export function keeperOf({ store, wallTime }: RecordContext, durability: Durabil
     else change();
   };
   return {
-    retain: (message) => change(message.qos, () => store.retain(message, wallTime.of(message.acceptedAt))),
+    retain(message) {
+      if (!isPassing(message)) change(message.qos, () => store.retain(message, wallTime.of(message.acceptedAt)));
+    },
     forget: (topic, qos) => change(qos, () => store.deleteRetained(topic)),
   };
 }
