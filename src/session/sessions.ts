@@ -98,7 +98,7 @@ export class Sessions {
       const will = stored.will &&
         { ...stored.will, message: new Message({ ...stored.will.message, acceptedAt: undefined }) };
       this.#sessions.set(stored.clientId, session);
-      if (stored.disconnectedAt === undefined) this.#disconnected(session, will);
+      if (stored.disconnectedAt === undefined && session.expiry > 0) this.#disconnected(session, will);
       // The time of day may have been set back meanwhile.
       const left = session.expiry - Math.max(0, now - disconnectedAt) / 1000;
       const willIn = will && Math.min(will.delay, ((will.dueAt ?? Infinity) - now) / 1000);
