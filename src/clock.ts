@@ -33,11 +33,13 @@ export function timeOfDay(clock: Clock): Date {
 /** What outlasts the process is told in wall time: that of the moment, for a clock that counts from somewhere. */
 export class WallTime {
   readonly #clock: Clock;
+  readonly #start: number;
   #last = NaN;
   #lastWall = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#start = clock.now();
   }
 
   /** Milliseconds since 1970. */
@@ -51,9 +53,9 @@ export class WallTime {
     return this.#lastWall;
   }
 
-  /** The time of the clock for milliseconds since 1970. */
+  /** The time of the clock for milliseconds since 1970 that were told before it began: where the time of day was set back, when it did. */
   toClock(wall: number): number {
-    return wall - this.#offset;
+    return Math.min(wall - this.#offset, this.#start);
   }
 
   get #offset(): number {

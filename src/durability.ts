@@ -56,6 +56,8 @@ export class Durability {
   readonly #held = new Set<Flushable>();
   /** Changes that waited at the end of the last turn. */
   #pending = 0;
+  /** Whether the commit that is under way has taken changes of a turn along that had not ended. */
+  #ahead = false;
   /** Stops the timer of a commit that was put off. */
   #stop: (() => void) | undefined;
   #closed = false;
@@ -79,11 +81,13 @@ export class Durability {
   /** Ends a turn: what it has touched is flushed when its changes are durable. */
   pass(turn: Ended): void {
     if (this.#closed) return;
-    const { store } = this.#options, pending = store.pending, changed = pending !== this.#pending;
+    const { store } = this.#options, pending = store.pending, ahead = this.#ahead;
+    const changed = ahead || pending !== this.#pending;
     this.#pending = pending;
+    this.#ahead = false;
     if (this.#round) return this.#join(turn);
     if (this.#failing) return this.#passWhileFailing(turn, changed);
-    if (changed && store.urgent || this.#waiting.length > 0) return this.#join(turn);
+    if (ahead || changed && store.urgent || this.#waiting.length > 0) return this.#join(turn);
     if (pending > 0) this.#later(SOON);
     turn.release();
   }
@@ -125,12 +129,14 @@ export class Durability {
 
   /** Makes everything durable that has been changed so far, and lets go what waits for that. */
   #commit(): void {
-    const { store } = this.#options, count = this.#waiting.length;
+    const { store } = this.#options, count = this.#waiting.length, before = store.pending;
     try {
       const committing = store.commit();
+      if (committing) this.#ahead ||= before !== this.#pending;
       this.#pending = store.pending;
       if (!committing) return this.#committed(count);
-      this.#committing = committing.then(() => this.#committed(count), (error) => this.#failed(error));
+      const taken = before - this.#pending;
+      this.#committing = committing.then(() => this.#committed(count), (error) => this.#failed(error, taken));
     } catch (error) {
       this.#failed(error);
     }
@@ -149,9 +155,10 @@ export class Durability {
     else if (this.#options.store.pending > 0) this.#later(SOON);
   }
 
-  #failed(error: unknown): void {
+  /** @param returned how many changes wait again: others may have been made by a turn that has not ended */
+  #failed(error: unknown, returned = 0): void {
     this.#committing = undefined;
-    this.#pending = this.#options.store.pending;
+    this.#pending += returned;
     if (!this.#failing) {
       this.#failing = true;
       for (const held of this.#waiting) this.#hold(held);

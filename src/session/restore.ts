@@ -86,9 +86,14 @@ export function restoredMessage({ acceptedAt, ...message }: StoredMessage, wallT
   return new Message({ ...message, acceptedAt: acceptedAt && wallTime.toClock(acceptedAt) });
 }
 
+/** What the broker tells of itself every few seconds is told anew after a start. */
+function isPassing({ topic, qos, client }: Message): boolean {
+  return qos === 0 && client === undefined && topic.startsWith("$SYS/");
+}
+
 /**
  * Keeps retained messages in a store. While that can't be written to, those of QoS 0 go on: their publishers have been promised
- * nothing, and their subscribers need not wait. What a process tells of itself ends with it.
+ * nothing, and their subscribers need not wait.
  */
 export function keeperOf({ store, wallTime }: RecordContext, durability: Durability): RetainedKeeper {
   const change = (qos: QoS, change: () => void) => {
@@ -97,8 +102,7 @@ export function keeperOf({ store, wallTime }: RecordContext, durability: Durabil
   };
   return {
     retain(message) {
-      if (message.client === undefined && message.topic.startsWith("$SYS/")) return;
-      change(message.qos, () => store.retain(message, wallTime.of(message.acceptedAt)));
+      if (!isPassing(message)) change(message.qos, () => store.retain(message, wallTime.of(message.acceptedAt)));
     },
     forget: (topic, qos) => change(qos, () => store.deleteRetained(topic)),
   };

@@ -162,7 +162,8 @@ export class Session {
     try {
       this.#restore();
       for (const delivery of this.#inFlight?.deliveries ?? []) lose(delivery, true);
-      for (const delivery of this.#queue?.takeBacklog() ?? []) lose(delivery, false);
+      if (this.#context.groups.empty) count += this.#queue?.stored ?? 0; // a million need not be read for nobody
+      else for (const delivery of this.#queue?.takeBacklog() ?? []) lose(delivery, false);
     } catch { // what a store can't read any more is lost
       count += this.#former?.count ?? this.#queue!.stored;
     }

@@ -95,17 +95,22 @@ export class Sessions {
     if (!records) return;
     const now = records.wallTime.now();
     for (const stored of [...records.store.sessions()]) {
-      const session = restoreSession(stored, this.#context, records), { will, disconnectedAt = now } = stored;
+      const session = restoreSession(stored, this.#context, records), { disconnectedAt = now } = stored;
+      const will = stored.will &&
+        { ...stored.will, message: new Message({ ...stored.will.message, acceptedAt: undefined }) };
       this.#sessions.set(stored.clientId, session);
-      const left = session.expiry - (now - disconnectedAt) / 1000;
-      const willIn = will && ((will.dueAt ?? now + will.delay * 1000) - now) / 1000;
-      const kept = will && { ...will, message: new Message({ ...will.message, acceptedAt: undefined }) };
-      if (stored.disconnectedAt === undefined) { // it has lost its connection now, also for the next start
-        session.record?.save(session.expiry, false);
-        if (kept) session.record?.saveWill(kept, willIn! * 1000);
-      }
-      this.#wait(session, left, kept, willIn);
+      if (stored.disconnectedAt === undefined && session.expiry > 0) this.#disconnected(session, will);
+      // The time of day may have been set back meanwhile.
+      const left = session.expiry - Math.max(0, now - disconnectedAt) / 1000;
+      const willIn = will && Math.min(will.delay, ((will.dueAt ?? Infinity) - now) / 1000);
+      this.#wait(session, left, will, willIn);
     }
+  }
+
+  /** Its connection is over: its expiry and the delay of its will count from now on, also where the broker stops again and again. */
+  #disconnected(session: Session, will: Will | undefined): void {
+    session.record?.save(session.expiry, false);
+    if (will) session.record?.saveWill(will, will.delay * 1000);
   }
 
   /**
@@ -153,9 +158,8 @@ export class Sessions {
       return will && this.#due(will.message);
     }
     const delayed = will && will.delay > 0 ? will : undefined;
-    session.record?.save(session.expiry, false);
-    if (delayed) session.record?.saveWill(delayed, delayed.delay * 1000);
-    else session.record?.deleteWill();
+    this.#disconnected(session, delayed);
+    if (!delayed) session.record?.deleteWill();
     this.#wait(session, session.expiry, delayed, delayed?.delay);
     return will && !delayed ? this.#due(will.message) : undefined;
   }

@@ -7,35 +7,42 @@ export interface PacketIdChanges {
   readonly come: readonly number[];
 }
 
-/** A set of packet identifiers, and its changes. */
+const none: ReadonlySet<number> = new Set();
+
+/** A set of packet identifiers, and its changes. Most sessions never have any: they should not take memory for them. */
 export class PacketIdSet {
-  readonly #ids = new Set<number>();
+  #ids: Set<number> | undefined;
   /** Those that are not as they were at the last commit, or have another place. */
-  readonly #changed = new Set<number>();
+  #changed: Set<number> | undefined;
 
   get size(): number {
-    return this.#ids.size;
+    return this.#ids?.size ?? 0;
   }
 
   add(id: number): void {
-    if (this.#ids.has(id)) return;
-    this.#ids.add(id);
-    this.#changed.delete(id);
-    this.#changed.add(id);
+    const ids = this.#ids ??= new Set();
+    if (ids.has(id)) return;
+    ids.add(id);
+    this.#changed?.delete(id);
+    this.#change(id);
   }
 
   delete(id: number): void {
-    if (this.#ids.delete(id)) this.#changed.add(id);
+    if (this.#ids?.delete(id)) this.#change(id);
+  }
+
+  #change(id: number): void {
+    (this.#changed ??= new Set()).add(id);
   }
 
   [Symbol.iterator](): SetIterator<number> {
-    return this.#ids.values();
+    return (this.#ids ?? none).values();
   }
 
   /** What has changed since the last commit. */
   get changes(): PacketIdChanges {
-    const gone = [...this.#changed];
-    return { gone, come: gone.filter((id) => this.#ids.has(id)) };
+    const gone = [...this.#changed ?? none];
+    return { gone, come: gone.filter((id) => this.#ids?.has(id)) };
   }
 
   /** Repeats changes. */
@@ -46,6 +53,6 @@ export class PacketIdSet {
 
   /** The changes are committed. */
   commit(): void {
-    this.#changed.clear();
+    this.#changed?.clear();
   }
 }

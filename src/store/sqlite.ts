@@ -22,6 +22,9 @@ export interface SqliteOptions {
 /** How many commits there are from one look at the free pages to the next, how many may be free, and how many are cut off then. */
 const VACUUM = { commits: 64, free: 2048, pages: 128 } as const;
 
+/** How long a commit trusts that the file is where it was, in milliseconds: to look costs as much as a small commit. */
+const TRUST = 100;
+
 /** The size that the write-ahead log goes back to after a large commit, in bytes, and that of the cache in KiB. */
 const LARGEST_LOG = 16 * 1024 * 1024, CACHE = 16 * 1024;
 
@@ -59,6 +62,9 @@ export function openStore(path: string, { durability = "full" }: SqliteOptions =
 export class SqliteFile implements StoreFile {
   readonly database: DatabaseSync;
   readonly #path: string;
+  /** Which file it is, and when that was looked at. */
+  #identity: string | undefined;
+  #identified = -Infinity;
   #commits = 0;
 
   constructor(path: string) {
@@ -72,18 +78,44 @@ export class SqliteFile implements StoreFile {
       throw new TypeError(`Durability is ${Deno.inspect(durability)}, not "full" or "normal"`);
     }
     this.attempt(() => {
+      if (!this.database.location()) {
+        throw new StoreError("unavailable", "is no file: it would last no longer than its process");
+      }
       this.database.exec("PRAGMA locking_mode = EXCLUSIVE");
       migrate(this.database);
       this.database.exec(`
         PRAGMA synchronous = ${durability};
         PRAGMA journal_size_limit = ${LARGEST_LOG};
         PRAGMA cache_size = ${-CACHE}`);
+      this.#identity = this.#identify();
     });
+  }
+
+  /** Tells the file that the path stands for from others; nothing where there is none. */
+  #identify(): string | undefined {
+    const path = this.database.location()!;
+    try {
+      const { dev, ino } = Deno.statSync(path);
+      return `${dev} ${ino}`;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** SQLite would go on writing to a file that nobody finds any more. */
+  #requirePlace(): void {
+    const now = performance.now();
+    if (now - this.#identified < TRUST) return;
+    if (this.#identify() !== this.#identity) {
+      throw new StoreError("unavailable", "is not where it was: it has been deleted, moved or replaced");
+    }
+    this.#identified = now;
   }
 
   /** All that `write` does, or nothing of it. */
   transaction(write: () => void): void {
     this.attempt(() => {
+      this.#requirePlace();
       this.database.exec("BEGIN IMMEDIATE");
       try {
         write();

@@ -73,7 +73,7 @@ export interface StoredSession extends SessionState {
 }
 
 /**
- * Where a broker keeps what must outlive it.
+ * Where a broker keeps what must outlive it. It belongs to one broker at a time.
  *
  * **Reading.** `sessions` and `retained` are for the start: they give what is committed, and are to be read before the first change.
  * `deliveries` may be read at any time, a page at a time, and knows of every change, committed or not.
@@ -137,7 +137,10 @@ export interface Store {
   retain(message: Message, acceptedAt: number): void;
   deleteRetained(topic: string): void;
 
-  /** How many changes wait for `commit`; with none, that costs nothing. */
+  /**
+   * How many changes wait for `commit`; with none, that costs nothing. Those that a commit has taken do not count while that is under
+   * way, and do again if it fails.
+   */
   readonly pending: number;
   /**
    * Whether something must be durable before the turn may send anything. Where only deliveries have ended (`deleteDelivery`,
@@ -147,7 +150,8 @@ export interface Store {
   readonly urgent: boolean;
   /**
    * Makes all changes durable, in one transaction. An asynchronous store returns a promise; changes that are made before that settles
-   * belong to the next commit, and commits end in the order in which they began.
+   * belong to the next commit, and commits end in the order in which they began. That promise has to settle: until then nothing leaves
+   * that was changed since, and the broker does not close.
    *
    * @throws {StoreError} where that was not possible: nothing has been written, and the changes go on waiting
    */
@@ -170,7 +174,7 @@ export type StoreFault =
   | "later-version"
   /** Another program has made it. */
   | "foreign"
-  /** It can't be reached: a folder that is not there, a disk that fails. */
+  /** It can't be reached: a folder that is not there, a disk that fails, a file that was deleted or replaced while it was in use. */
   | "unavailable";
 
 /** A store can't be opened, read or written to. */

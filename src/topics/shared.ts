@@ -122,6 +122,11 @@ export class SharedGroups {
     this.#index = index;
   }
 
+  /** True where there is none. */
+  get empty(): boolean {
+    return this.#groups.size === 0;
+  }
+
   /** The group of a filter, made where it is the first of its kind; `undefined` for a filter that is not shared. */
   get(shared: string): SharedGroup | undefined {
     const { group, filter } = parseFilter(shared);
