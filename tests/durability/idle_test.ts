@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { sysTopics } from "../../src/observe/sys_topics.ts";
 import { Machine } from "./restarts.ts";
 
-Deno.test("What the broker tells of itself below $SYS never touches the disk; what others retain there does", async () => {
+Deno.test("What the broker tells of itself below $SYS never touches the disk; what the process publishes there at QoS 1 does", async () => {
   await using machine = new Machine();
   const client = await machine.client("c", { clean: true }), { commits } = machine.disk;
   using _topics = sysTopics(machine.broker);
@@ -13,10 +13,8 @@ Deno.test("What the broker tells of itself below $SYS never touches the disk; wh
   }
   assertEquals(machine.disk.commits, commits);
   await machine.broker.publish("$SYS/a", "x", { qos: 1, retain: true });
-  await client.publish("$SYS/b", "x", { retain: true });
-  await client.expectNothing();
   const topics = [...machine.store.retained()].map(({ topic }) => topic);
-  assertEquals(topics, ["$SYS/a", "$SYS/b"]);
+  assertEquals(topics, ["$SYS/a"]);
   await client.subscribe("$SYS/#");
   assert((await client.receive()).topic.startsWith("$SYS/"));
 });
