@@ -1,5 +1,5 @@
 // The command's log: the broker's events as lines, from a level on.
-import { systemClock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import type { BrokerEvent } from "../events.ts";
 import { errorText, eventText } from "./text.ts";
 
@@ -79,7 +79,7 @@ function escaped(char: string): string {
   return char.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
 }
 
-/** How long losses and refusals of one kind are gathered in one line, in milliseconds. */
+/** How long losses and refusals of one kind are gathered in one line, in milliseconds; some wait up to twice as long. */
 const GATHER = 1000;
 
 /** How many kinds of them are remembered. */
@@ -96,17 +96,19 @@ const LONGEST = 256;
 export function logTo(
   write: (line: string) => void,
   level: LogLevel,
-  now: () => number = systemClock.now,
+  clock: Clock = systemClock,
   lineOf: LogFormat = textLine,
 ): (event: BrokerEvent) => void {
-  const shown = logLevels.slice(0, logLevels.indexOf(level) + 1), gather = gathering(now);
+  const shown = logLevels.slice(0, logLevels.indexOf(level) + 1);
+  const tell = (event: BrokerEvent, held = 0) =>
+    write(lineOf({ time: new Date(), level: levelOf(event), event, held }));
+  const losses = new Losses(clock, tell);
   return (whole) => {
-    const own = levelOf(whole);
-    if (!shown.includes(own)) return;
+    if (whole.type === "closed") losses.flush();
+    if (!shown.includes(levelOf(whole))) return;
     const event = shortened(whole);
-    const held = isGathered(event) ? gather(event) : 0;
-    if (held === undefined) return;
-    write(lineOf({ time: new Date(), level: own, event, held }));
+    if (isGathered(event)) losses.add(event);
+    else tell(event);
   };
 }
 
@@ -139,18 +141,70 @@ function isGathered(event: BrokerEvent): event is Loss {
   }
 }
 
-/** How many of a kind have been held back since the last line, or nothing where this one is held back, too. */
-function gathering(now: () => number): (loss: Loss) => number | undefined {
-  const losses = new Map<string, { told: number; held: number }>();
-  return (loss) => {
-    const whose = loss.type === "dropped" || loss.type === "denied" ? loss.client : "";
-    const key = `${loss.type} ${loss.reason} ${whose}`, time = now(), former = losses.get(key);
-    if (former && time - former.told < GATHER) {
-      former.held += loss.type === "dropped" ? loss.count : 1;
-      return undefined;
+/** Losses of one client and reason, or of connections of one reason. */
+interface Kind {
+  /** When a line has told of them. */
+  told: number;
+  /** Those since then: the last one, and how many. */
+  last?: Loss;
+  held: number;
+}
+
+/** Losses and refusals, gathered: the first of a kind is told at once, and those that follow it when a second is over. */
+class Losses {
+  readonly #clock: Clock;
+  readonly #tell: (loss: Loss, held: number) => void;
+  readonly #kinds = new Map<string, Kind>();
+  #stop: (() => void) | undefined;
+
+  constructor(clock: Clock, tell: (loss: Loss, held: number) => void) {
+    this.#clock = clock;
+    this.#tell = tell;
+  }
+
+  add(loss: Loss): void {
+    const key = kindOf(loss), kind = this.#kinds.get(key);
+    if (kind) {
+      kind.last = loss;
+      kind.held += countOf(loss);
+    } else {
+      if (this.#kinds.size >= REMEMBERED) this.flush();
+      this.#kinds.set(key, { told: this.#clock.now(), held: 0 });
+      this.#tell(loss, 0);
     }
-    if (losses.size >= REMEMBERED) losses.clear();
-    losses.set(key, { told: time, held: 0 });
-    return former?.held ?? 0;
-  };
+    this.#stop ??= this.#clock.schedule(() => this.#pass(), GATHER);
+  }
+
+  /** A second is over for some kinds: what was held of them is told, and those of which nothing was are forgotten. */
+  #pass(): void {
+    this.#stop = undefined;
+    const now = this.#clock.now();
+    for (const [key, kind] of this.#kinds) {
+      if (now - kind.told < GATHER) continue;
+      if (kind.held > 0) this.#kinds.set(key, { told: now, held: 0 });
+      else this.#kinds.delete(key);
+      this.#tellHeld(kind);
+    }
+    if (this.#kinds.size > 0) this.#stop = this.#clock.schedule(() => this.#pass(), GATHER);
+  }
+
+  /** Tells everything, and forgets it. */
+  flush(): void {
+    this.#stop?.();
+    this.#stop = undefined;
+    for (const kind of this.#kinds.values()) this.#tellHeld(kind);
+    this.#kinds.clear();
+  }
+
+  #tellHeld({ last, held }: Kind): void {
+    if (last) this.#tell(last, held - countOf(last));
+  }
+}
+
+function kindOf(loss: Loss): string {
+  return `${loss.type} ${loss.reason} ${loss.type === "dropped" || loss.type === "denied" ? loss.client : ""}`;
+}
+
+function countOf(loss: Loss): number {
+  return loss.type === "dropped" ? loss.count : 1;
 }

@@ -211,7 +211,7 @@ Deno.test("A flood of 100,000 drops is a handful of events a turn, and one line 
   await using broker = brokerWith("drop-newest");
   const events: BrokerEvent[] = [], lines: string[] = [];
   broker.events.subscribe((event) => event.type === "dropped" && events.push(event));
-  broker.events.subscribe(logTo((line) => lines.push(line), "warn", () => 0));
+  broker.events.subscribe(logTo((line) => lines.push(line), "warn", new VirtualClock()));
   await using slow = await SlowClient.connected(broker, "slow");
   await slow.subscribe("#", 1);
   await slow.stall();

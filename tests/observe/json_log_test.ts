@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { BrokerEvent } from "../../src/events.ts";
 import { jsonLine, logTo } from "../../src/observe/log.ts";
+import { VirtualClock } from "../support/clock.ts";
 
 const time = new Date(0), level = "info";
 
@@ -50,6 +51,6 @@ Deno.test("A line of JSON that is no event is a note", () => {
 
 Deno.test("The log writes JSON where that is asked for", () => {
   const lines: string[] = [];
-  logTo((line) => lines.push(line), "info", () => 0, jsonLine)({ type: "closed" });
+  logTo((line) => lines.push(line), "info", new VirtualClock(), jsonLine)({ type: "closed" });
   assertEquals(JSON.parse(lines[0]!).message, "Closed");
 });

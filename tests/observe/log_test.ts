@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { BrokerEvent } from "../../src/events.ts";
 import { levelOf, logFormats, type LogLevel, logLevels, logTo } from "../../src/observe/log.ts";
+import { VirtualClock } from "../support/clock.ts";
 
 const client = "c",
   remote = "1.2.3.4:5",
@@ -138,28 +139,10 @@ for (const [i, level] of logLevels.entries()) {
   });
 }
 
-Deno.test("Losses and refusals of a client are one line a second for each reason, with the number of those in between", () => {
-  const lines: string[] = [];
-  let time = 0;
-  const log = logTo((line) => lines.push(line.replace(/^\S+ /, "")), "debug", () => time);
-  const drop = (client: string) => log({ type: "dropped", client, topic: "t", reason: "queue-full", count: 2 });
-  const deny = () => log({ type: "denied", action: "publish", client: "a", topic: "t", reason: "not-authorized" });
-  for (let i = 0; i < 3; i++) [drop("a"), drop("b"), deny()];
-  assertEquals(lines.length, 3);
-  time = 1000;
-  drop("a");
-  deny();
-  assertEquals(lines.slice(3).map((line) => line.match(/\(and .*\)/)?.[0]), [
-    "(and 4 more since the last line)",
-    "(and 2 more since the last line)",
-  ]);
-});
-
 /** A log of the level "debug" by a clock that the test sets: its lines without their time and level. */
 function gatheringLog() {
-  const lines: string[] = [], scene = { time: 0, lines, log: (_event: BrokerEvent): void => {} };
-  scene.log = logTo((line) => lines.push(line.slice(31)), "debug", () => scene.time);
-  return scene;
+  const lines: string[] = [], clock = new VirtualClock();
+  return { lines, clock, log: logTo((line) => lines.push(line.slice(31)), "debug", clock) };
 }
 
 const drop = (client: string, count = 1): BrokerEvent => ({
@@ -195,25 +178,41 @@ Deno.test("What is no loss, and connections that end as they should, are told on
   assertEquals(lines.length, 40);
 });
 
-Deno.test("A line tells how many there have been since the last one of its kind, and the next one begins anew", () => {
-  const scene = gatheringLog(), { log, lines } = scene;
-  const at = (time: number, ...events: readonly BrokerEvent[]) => {
-    scene.time = time;
-    for (const event of events) log(event);
-  };
-  at(0, drop("a"), drop("a", 5), drop("b"));
-  at(999, drop("a", 7));
-  at(1000, drop("a", 3), drop("a", 2));
-  at(2500, drop("a"), drop("b"));
-  at(4000, drop("a"));
-  assertEquals(lines.map((line) => line.replace(' on "a/b" for client', "")), [
-    'Dropped a message "a": queue-full',
-    'Dropped a message "b": queue-full',
-    'Dropped 3 messages "a": queue-full (and 12 more since the last line)',
-    'Dropped a message "a": queue-full (and 2 more since the last line)',
-    'Dropped a message "b": queue-full',
-    'Dropped a message "a": queue-full',
-  ]);
+const denied: BrokerEvent = { type: "denied", action: "publish", client: "a", topic, reason: "not-authorized" };
+const denial = 'Client "a" may not publish "a/b": not-authorized';
+
+Deno.test("The first loss of a kind is told at once, and those that follow within a second when that is over", async () => {
+  const { clock, log, lines } = gatheringLog();
+  const told = () => lines.splice(0).map((line) => line.replace(' on "a/b" for client', ""));
+  for (const event of [drop("a"), drop("a", 5), drop("b"), denied]) log(event);
+  await clock.advance(999);
+  log(drop("a", 7));
+  assertEquals(told(), ['Dropped a message "a": queue-full', 'Dropped a message "b": queue-full', denial]);
+  await clock.advance(1);
+  assertEquals(told(), ['Dropped 7 messages "a": queue-full (and 5 more since the last line)']);
+  for (const event of [drop("b"), drop("a"), denied, denied]) log(event);
+  assertEquals(told(), ['Dropped a message "b": queue-full', denial]);
+  await clock.advance(1000);
+  assertEquals(told(), ['Dropped a message "a": queue-full', denial]);
+  await clock.advance(3000);
+  assertEquals([told(), clock.pending], [[], 0]);
+});
+
+Deno.test("Of a flood that does not end there is a line a second, and what is held when the broker closes is told", async () => {
+  const { clock, log, lines } = gatheringLog();
+  for (let i = 0; i < 50; i++) {
+    for (let k = 0; k < 10; k++) log(drop("a"));
+    await clock.advance(100);
+  }
+  log(drop("a", 2));
+  log({ type: "closed" });
+  const counts = lines.map((line) => [line.match(/\d+(?= more)/)?.[0], line.startsWith("Dropped 2 ")]);
+  const second = ["99", false];
+  assertEquals(counts, [[undefined, false], ["98", false], second, second, second, second, [undefined, true], [
+    undefined,
+    false,
+  ]]);
+  assertEquals(clock.pending, 0);
 });
 
 Deno.test("100,000 drops of one client in a second are one line, of 20,000 clients not more than a line for each", () => {
@@ -221,13 +220,14 @@ Deno.test("100,000 drops of one client in a second are one line, of 20,000 clien
   for (let i = 0; i < 100_000; i++) log(drop("a"));
   assertEquals(lines.length, 1);
   for (let i = 0; i < 20_000; i++) log(drop(`c${i}`));
-  assertEquals(lines.length, 20_001);
+  assertEquals(lines.length, 20_002); // where too many kinds are remembered, what was held is told
+  assert(lines.some((line) => line.includes("and 99998 more")));
 });
 
 Deno.test("Of what a client has chosen, 256 characters are written and remembered, in text and in JSON", () => {
   const long = (end: string) => "x".repeat(256) + "z".repeat(65_000) + end, event = drop(long("1"));
   for (const [name, format] of Object.entries(logFormats)) {
-    const lines: string[] = [], log = logTo((line) => lines.push(line), "debug", () => 0, format);
+    const lines: string[] = [], log = logTo((line) => lines.push(line), "debug", new VirtualClock(), format);
     log({ ...event, topic: long("") } as BrokerEvent);
     log(drop(long("2"))); // another one, which nobody could tell from the first
     assertEquals(lines.length, 1);
