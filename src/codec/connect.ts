@@ -60,7 +60,7 @@ export function requireMqtt({ bytes, start }: Frame): void {
     : methods.test(bytes.toString("latin1", start, start + 4))
     ? "HTTP"
     : undefined;
-  if (spoken) throw new MqttError("protocol-error", `Client speaks ${spoken}: this is a port for MQTT alone`);
+  if (spoken) throw new MqttError("malformed-packet", `Client speaks ${spoken}: this is a port for MQTT alone`);
 }
 
 /** A wrong name or level is told apart from a malformed packet: only an unsupported level is answered [MQTT-3.1.2-2]. */

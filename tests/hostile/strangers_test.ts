@@ -13,6 +13,6 @@ for (const [spoken, come] of Object.entries(strangers)) {
     const refused = rx.firstValueFrom(broker.events.pipe(rx.filter((event) => event.type === "refused")));
     await assertRejects(() => come(broker.listen({ port: 0 }).port));
     const { reason, detail } = await refused;
-    assertEquals([reason, detail], ["protocol-error", `Client speaks ${spoken}: this is a port for MQTT alone`]);
+    assertEquals([reason, detail], ["malformed-packet", `Client speaks ${spoken}: this is a port for MQTT alone`]);
   });
 }
