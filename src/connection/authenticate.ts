@@ -1,4 +1,4 @@
-// Enhanced authentication (5.0 section 4.12): carries the conversation of a method over AUTH packets, before the CONNACK or, when
+// Enhanced authentication (5.0 section 4.12): carries what a method and a client say over AUTH packets, before the CONNACK or, when
 // a connected client authenticates anew, at any time later.
 import type { Credentials } from "../access/access.ts";
 import { refusal } from "../access/access.ts";
@@ -11,7 +11,7 @@ import { refusedConnect } from "./decide.ts";
 const SUCCESS = 0x00, CONTINUE = 0x18, REAUTHENTICATE = 0x19;
 
 /** A method that is talking to the client, and what the client may do about it. */
-export interface Conversation {
+export interface Authentication {
   readonly method: string;
   readonly credentials: Credentials;
   /** Takes the client's answer, while one is awaited. */
@@ -31,10 +31,10 @@ export function authenticate(
   const { authenticationMethods } = connection.context.options;
   const talk = Object.hasOwn(authenticationMethods, method) ? authenticationMethods[method] : undefined;
   if (!talk) throw new MqttError("bad-authentication-method", `There is no authentication method "${method}"`);
-  const conversation: Conversation = { method, credentials, answer: undefined, running: true };
+  const authentication: Authentication = { method, credentials, answer: undefined, running: true };
   const again = connection.session !== undefined;
-  connection.authentication = conversation;
-  const challenge = (data: Uint8Array) => ask(connection, conversation, data);
+  connection.authentication = authentication;
+  const challenge = (data: Uint8Array) => ask(connection, authentication, data);
   Promise.try(talk, { credentials, data: data ?? new Uint8Array(), again, challenge })
     .catch((error) => {
       if (!connection.ended) connection.context.report({ type: "hook-error", hook: "authentication", error });
@@ -43,7 +43,7 @@ export function authenticate(
     .then((outcome) =>
       connection.context.turn.run(() =>
         connection.attempt(() => {
-          conversation.running = false;
+          authentication.running = false;
           if (isAuthenticated(outcome)) return then(outcome);
           const refused = refusal(outcome);
           if (refused) throw refusedConnect(refused, `Client "${credentials.clientId}" did not authenticate`);
@@ -53,12 +53,12 @@ export function authenticate(
     );
 }
 
-function ask(connection: Connection, conversation: Conversation, data: Uint8Array): Promise<Uint8Array> {
+function ask(connection: Connection, authentication: Authentication, data: Uint8Array): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    connection.context.turn.run(() => send(connection, conversation.method, CONTINUE, data));
+    connection.context.turn.run(() => send(connection, authentication.method, CONTINUE, data));
     const leaving = connection.packets.subscribe({ complete: () => reject(new Error("The client has left")) });
-    conversation.answer = (answer) => {
-      conversation.answer = undefined;
+    authentication.answer = (answer) => {
+      authentication.answer = undefined;
       leaving.unsubscribe();
       resolve(answer);
     };

@@ -29,7 +29,7 @@ import type { TokenBucket } from "../token_bucket.ts";
 import type { Traffic } from "../traffic.ts";
 import type { Admission } from "./admission.ts";
 import type { Deadline, Deadlines } from "../deadlines.ts";
-import type { Conversation } from "./authenticate.ts";
+import type { Authentication } from "./authenticate.ts";
 import { type ClientTerms, type Dialect, dialects, noTerms } from "./dialect.ts";
 import { Outbox, type OutboxContext, type OutboxOwner } from "./outbox.ts";
 import { Receiver } from "./receiver.ts";
@@ -79,7 +79,7 @@ export class Connection implements Link, Holder, OutboxOwner {
   /** The will that is due at the end of the connection. */
   dueWill: Message | undefined;
   /** The enhanced authentication of this connection, finished or not. */
-  authentication: Conversation | undefined;
+  authentication: Authentication | undefined;
   readonly #stream: ByteStream;
   readonly #sender: Sender;
   readonly #receiver: Receiver;
