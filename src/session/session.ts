@@ -4,10 +4,11 @@
 import type { ClientInfo } from "../access/access.ts";
 import type { DropReason } from "../events.ts";
 import type { Message, QoS } from "../message.ts";
+import { enqueue, hasRoom, type Room } from "./enqueue.ts";
 import { asSent, InFlight } from "./in_flight.ts";
 import { PacketIdSet } from "./packet_id_set.ts";
 import type { Backlog } from "./backlog.ts";
-import { Delivery, DeliveryQueue, type NoRoom } from "./queue.ts";
+import { Delivery, DeliveryQueue } from "./queue.ts";
 import type { SessionRecord } from "./record.ts";
 import type { Holder, SessionContext } from "./sessions.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -191,7 +192,7 @@ export class Session {
   replay(filter: string, qos: QoS, identifier: number | undefined, noLocal = false): void {
     const { retained } = this.#context, identifiers = identifier === undefined ? [] : [identifier];
     const messages = replay(retained.search(filter), qos, identifiers, noLocal ? this.clientId : undefined);
-    const noRoom = this.#room().pushReplay(messages);
+    const noRoom = this.#waitingQueue().pushReplay(messages);
     if (noRoom && !messages.next().done) this.#lose(undefined, noRoom);
     if (!this.#resuming) this.resume(); // thousands of them would each search on for a while in this turn
   }
@@ -207,17 +208,15 @@ export class Session {
   hasRoom(message: Message, qos: QoS): boolean {
     if (this.#ended || !this.#link && qos === 0) return false;
     if (!this.#waiting && this.#canSend(qos, message.size)) return true;
-    const queue = this.#room();
-    if (!queue.noRoom(message)) return true;
-    this.#expire(queue);
-    return !queue.noRoom(message);
+    return hasRoom(message, this.#room());
   }
 
-  #expire(queue: DeliveryQueue): void {
-    for (const expired of queue.expire(this.#context.turn.now)) this.#dropDelivery(expired, "expired");
+  #room(): Room {
+    const drop = (delivery: Delivery, reason: DropReason) => this.#dropDelivery(delivery, reason);
+    return { queue: this.#waitingQueue(), context: this.#context, drop };
   }
 
-  #room(): DeliveryQueue {
+  #waitingQueue(): DeliveryQueue {
     this.#restore();
     return this.#queue ??= new DeliveryQueue(this.#context.limits, this.#context.memory);
   }
@@ -238,50 +237,10 @@ export class Session {
   /** Lets a message wait, as far as the limits and the policy of its subscription let it. */
   #wait(delivery: Delivery): void {
     if (this.#ended) return this.#drop(delivery.message, "session-ended"); // while it was on its way
-    const queue = this.#room(), { overload } = delivery.terms, { used } = this.#context.memory;
-    if (overload === "latest-per-topic" && this.#supersede(queue, delivery, used)) return;
-    let noRoom = queue.push(delivery);
-    if (noRoom) {
-      this.#expire(queue);
-      noRoom = queue.push(delivery);
-    }
-    if (noRoom && (overload === "drop-oldest" || overload === "latest-per-topic")) {
-      noRoom = this.#makeRoom(queue, delivery, used);
-    }
-    if (!noRoom) return this.record?.add(delivery);
-    this.#drop(delivery.message, noRoom);
-    if (overload === "disconnect") this.#link?.overloaded();
-  }
-
-  /** Puts a message in the place of the one that waits on its topic; where it takes more, the oldest ones may have to go. */
-  #supersede(queue: DeliveryQueue, delivery: Delivery, used: number): boolean {
-    const replaced = this.#canFit(delivery) ? queue.replace(delivery) : undefined;
-    if (!replaced) return false;
-    this.record?.add(replaced.waiting);
-    this.#dropDelivery(replaced.former, "superseded");
-    this.#shrink(queue, () => queue.overfull(used));
-    return true;
-  }
-
-  /** Whether a message would fit into an empty queue. */
-  #canFit({ message }: Delivery): boolean {
-    return message.weight <= this.#context.limits.queuedBytes;
-  }
-
-  /** Drops those that have waited longest, in exchange for the message. */
-  #makeRoom(queue: DeliveryQueue, delivery: Delivery, used: number): NoRoom | undefined {
-    return this.#canFit(delivery) ? this.#shrink(queue, () => queue.push(delivery, used)) : "queue-full";
-  }
-
-  /** Drops those that have waited longest, as long as there is a reason for it. Those in a store take no memory. */
-  #shrink(queue: DeliveryQueue, reason: () => NoRoom | undefined): NoRoom | undefined {
-    for (;;) {
-      const noRoom = reason();
-      if (!noRoom || noRoom === "memory-full" && queue.stored > 0) return noRoom;
-      const oldest = queue.dropOldest();
-      if (!oldest) return noRoom;
-      this.#dropDelivery(oldest, noRoom);
-    }
+    const waiting = enqueue(delivery, this.#room());
+    if (typeof waiting !== "string") return this.record?.add(waiting);
+    this.#drop(delivery.message, waiting);
+    if (delivery.terms.overload === "disconnect") this.#link?.overloaded();
   }
 
   /** Sends what waits, as far as the client and the limits let it. */
