@@ -46,6 +46,7 @@ export class Front {
 
   /** Answers a request. */
   answer(request: Request, info?: RequestInfo): Response | Promise<Response> {
+    if (!URL.canParse(request.url)) return new Response("The host is none\n", { status: 400 }); // it is as the client sent it
     const { pathname } = new URL(request.url);
     const wanted = request.headers.get("upgrade")?.toLowerCase(); // it may be HTTP/2, which a server may leave out
     if (PATHS.includes(pathname) && wanted === "websocket") return this.#connect(request, info);
