@@ -1,7 +1,7 @@
 // The broker behind a web server: MQTT over WebSocket at two paths, and whatever pages others have to show at the rest. Invariant: a
 // web page of a stranger gets no connection: browsers would let it open one to any address that they can reach, this machine's included.
 import type { Clock } from "./clock.ts";
-import { hostFault, hostsOf } from "./hosts.ts";
+import { hostFault, hostsOf, isLoopback } from "./hosts.ts";
 import type { ByteStream } from "./transport/transport.ts";
 import { upgrade } from "./transport/websocket.ts";
 
@@ -46,6 +46,7 @@ export class Front {
 
   /** Answers a request. */
   answer(request: Request, info?: RequestInfo): Response | Promise<Response> {
+    if (!URL.canParse(request.url)) return new Response("The host is none\n", { status: 400 }); // it is as the client sent it
     const { pathname } = new URL(request.url);
     const wanted = request.headers.get("upgrade")?.toLowerCase(); // it may be HTTP/2, which a server may leave out
     if (PATHS.includes(pathname) && wanted === "websocket") return this.#connect(request, info);
@@ -74,15 +75,11 @@ export class Front {
 function refusal(origin: string, request: Request, origins: readonly string[]): Response | undefined {
   if (origins.includes("*") || origins.includes(origin)) return undefined;
   const page = URL.canParse(origin) ? new URL(origin) : undefined, { hostname } = new URL(request.url);
-  if (page?.hostname !== hostname && !(page && isLocal(page.hostname) && isLocal(hostname))) {
+  if (page?.hostname !== hostname && !(page && isLoopback(page.hostname) && isLoopback(hostname))) {
     const wanted =
       `those of "${hostname}" may, and those of an origin which the broker was told of, such as by --origin`;
     return new Response(`Pages of ${JSON.stringify(origin)} may not connect: ${wanted}\n`, { status: 403 });
   }
   const fault = page.protocol === "https:" ? undefined : hostFault(request, hostsOf(origins));
   return fault === undefined ? undefined : new Response(`${fault}\n`, { status: 421 });
-}
-
-function isLocal(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -21,6 +21,11 @@ export function hostFault({ url }: Request, names: readonly string[]): string | 
     `which the broker was told of, such as by --origin http://${hostname}`;
 }
 
+/** Whether only this machine reaches an address, in a URL or by itself. */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|::1|\[::1\]|127(\.\d{1,3}){3})$/.test(host);
+}
+
 /** The hosts of origins such as `https://example.org`; `*` stays what it is. */
 export function hostsOf(origins: readonly string[]): string[] {
   return origins.map((origin) => URL.canParse(origin) ? new URL(origin).hostname : origin);

@@ -4,7 +4,7 @@
 // Most messages are over when their turn ends, and their payload is never copied but from the buffer that it was read into to those
 // that it is written from: it is lent (`Lent`). Whoever needs it longer asks for a copy, the cheapest that will do: `settle` for what
 // is under way to a client until it is acknowledged, `keep` for what operators and observers of the streams see, `own` for what waits
-// in queues and for the observers of a topic, who may do with it what they like.
+// in queues and for the observers of a topic, who may keep it as long as they like. All of them see the same bytes.
 import { Buffer } from "node:buffer";
 import type { MessageProperties } from "./codec/properties.ts";
 import { copyBytes } from "./codec/writer.ts";
@@ -106,7 +106,10 @@ function jsonText(value: unknown): string {
 export class Message<Captured extends string[] = string[]> implements MessageFields {
   /** The topic name. */
   readonly topic: string;
-  /** The payload's bytes; not to be written to. In routing operators its buffer may be shared with other messages. */
+  /**
+   * The payload's bytes, not to be written to or transferred: clients and other observers get the same ones. In routing operators its
+   * buffer may be shared with other messages.
+   */
   readonly payload: Uint8Array;
   /** The quality of service that it was published with. */
   readonly qos: QoS;
@@ -133,6 +136,8 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
   readonly #filter: string | undefined;
   /** Where the payload lies while it is not this message's own. */
   #lent: Lent | undefined;
+  /** The same from the first question on, whatever becomes of the payload: it goes onto accounts, and off again. */
+  #weight: number | undefined;
 
   /**
    * A message of these parts, which are taken as they are: nothing is copied or checked. To change some parts of a
@@ -171,7 +176,7 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
    * @internal
    */
   get weight(): number {
-    return this.size + this.topic.length + (this.properties ? sizeOfProperties(this.properties) : 0);
+    return this.#weight ??= this.size + this.topic.length + (this.properties ? sizeOfProperties(this.properties) : 0);
   }
 
   /**
@@ -210,8 +215,7 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
   }
 
   /**
-   * Copies a payload to memory that it shares with nobody: for those who keep few messages of many, and whoever may do what he
-   * likes with it.
+   * Copies a payload to memory that it shares with no other message: for those who keep few of many.
    *
    * @internal
    */

@@ -70,3 +70,11 @@ Deno.test("A message that several brokers hold leaves nothing in the account of 
     assertEquals(memories[1]!.used, 0);
   }
 });
+
+Deno.test("A message whose payload was given away takes off the account what it had put there", () => {
+  const memory = new Memory(Infinity), held = message(1000);
+  memory.hold(held);
+  (held.payload.buffer as ArrayBuffer).transfer();
+  memory.release(held);
+  assertEquals(memory.used, 0);
+});

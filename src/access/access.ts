@@ -37,8 +37,8 @@ export interface Credentials {
   } | undefined;
   /**
    * Ends the connection, accepted or not, once so many milliseconds have passed: a hook lets a client in for no longer than that. Of
-   * several, the soonest counts. A client of 5.0 is told "maximum-connect-time". `undefined` where there is no connection, such as for a
-   * look at the page.
+   * several, the soonest counts; `NaN` throws a RangeError. A client of 5.0 is told "maximum-connect-time". `undefined` where there is no
+   * connection, such as for a look at the page.
    */
   readonly endAfter?: (milliseconds: number) => void;
 }

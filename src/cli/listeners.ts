@@ -1,12 +1,13 @@
 // Everything that the command listens at, and the line that says so.
 import type { Broker, TlsListener } from "../broker.ts";
+import { isLoopback } from "../hosts.ts";
 import type { TlsListenOptions, TlsServerIdentity } from "../transport/listen.ts";
 import { checkAuthorities, checkIdentity, hostNamesOf } from "../transport/pem.ts";
 import { withPort } from "../transport/tcp.ts";
 import { listenUnix } from "../transport/unix.ts";
 import { VERSION } from "../version.ts";
 import { readFile } from "./files.ts";
-import { isLoopback, isSecured, type Settings } from "./settings.ts";
+import { isSecured, type Settings } from "./settings.ts";
 
 /** The port of MQTT over WebSocket where none is named. */
 const HTTP = 9001;

@@ -1,5 +1,6 @@
 // Everything that the command can be told, in one table: the flags, the keys of a configuration file, its schema and the help are all
 // made of it. Invariant: what a flag says is stronger than what the file says.
+import { isLoopback } from "../hosts.ts";
 import { logFormats, type LogLevel, logLevels } from "../observe/log.ts";
 import type { Limits } from "../options.ts";
 import { overloadPolicies, type OverloadPolicy } from "../overload.ts";
@@ -232,9 +233,4 @@ export function settingsOf(file: Given, flags: Given): Settings {
 /** Whether clients have to prove who they are, but for anonymous ones where those are allowed. */
 export function isSecured({ passwords, clientCa }: Settings): boolean {
   return (passwords ?? clientCa) !== undefined;
-}
-
-/** Whether only this machine reaches an address. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -1,6 +1,6 @@
 // Who may come at all: the connections of a broker, counted in all and by address (place.ts). One too many is told so when it has
-// said who it is (a CONNACK answers a CONNECT); but where those that have not said it pile up, it is closed without a word. Only who
-// has been let in takes a place that others could have: strangers, and those that were refused, do not.
+// said who it is (a CONNACK answers a CONNECT); but where those that have not said it pile up, it is closed without a word. Who has been
+// let in takes a place that others could have, and so does who is being decided about: strangers, and those that were refused, do not.
 import { MqttError } from "../errors.ts";
 import type { Memory } from "../memory.ts";
 import type { ResolvedLimits } from "../options.ts";
@@ -49,8 +49,8 @@ export class Admission {
   }
 
   /**
-   * Lets a client in. One that takes over a connection gets the place of that; and one whose session is here is always welcome where
-   * memory is scarce: it takes what waits for it.
+   * Gives a client its place, before it is decided about. One that takes over a connection gets the place of that; and one whose session
+   * is here is always welcome where memory is scarce: it takes what waits for it.
    *
    * @throws {MqttError} where there are too many, or no memory for more
    */

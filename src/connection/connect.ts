@@ -110,6 +110,7 @@ function welcome(
     };
   }
   const { session, present } = sessions.open(client.id, clean, expiry, connection, connection.will);
+  if (connection.ended) return void sessions.close(session, undefined); // by an observer of the end of the former connection
   connection.accept(client, session, keepAlive);
   connection.send(connection.dialect.connack(present, about)); // [MQTT-3.2.0-1]
   report({

@@ -244,8 +244,15 @@ export class Connection implements Link, Holder, OutboxOwner {
     else this.refuse(new MqttError("protocol-error", "The client took too long to connect"));
   }
 
-  /** Ends the connection, accepted or not, when so many milliseconds have passed; of several, the soonest counts. */
+  /**
+   * Ends the connection, accepted or not, when so many milliseconds have passed; of several, the soonest counts.
+   *
+   * @throws {RangeError} where that is no number: the connection would never end
+   */
   readonly endAfter = (delay: number): void => {
+    if (Number.isNaN(delay)) {
+      throw new RangeError("Time until the end of a connection is NaN, not a number of milliseconds");
+    }
     const { deadlines, turn } = this.context, end = turn.now + delay;
     if (this.#ended || this.#term && this.#term.end <= end) return;
     this.#term?.deadline.cancel();

@@ -67,10 +67,11 @@ export interface OutboxOwner {
   writeFailed(error: unknown, lost: number): void;
 }
 
-/** A payload that goes out behind so many bytes of the chunk. */
+/** A payload of so many bytes that goes out behind so many of the chunk. */
 interface Loan {
   readonly at: number;
   readonly message: Message;
+  readonly size: number;
 }
 
 const nothing = Buffer.alloc(0), none: Loan[] = [];
@@ -166,14 +167,15 @@ export class Outbox implements Flushable {
   }
 
   /** Lends the payload of a PUBLISH that is to be appended, where it is large; returns how many bytes are left of the packet. */
-  #lend(message: Message | undefined, size: number, at: number): number {
-    if (!message || message.size < SHARED) return size;
-    const own = size - message.size;
+  #lend(message: Message | undefined, packet: number, at: number): number {
+    const size = message?.size ?? 0;
+    if (!message || size < SHARED) return packet;
+    const own = packet - size;
     this.#context.pool.memory.hold(message.keep());
     if (this.#loans === none) this.#loans = [];
-    this.#loans.push({ at: at + own, message });
-    this.#lent += message.size;
-    this.#leaving += message.size;
+    this.#loans.push({ at: at + own, message, size });
+    this.#lent += size;
+    this.#leaving += size;
     return own;
   }
 
@@ -221,10 +223,10 @@ export class Outbox implements Flushable {
         this.#leaving = bytes + this.#lent;
         try {
           let at = 0;
-          for (const { at: place, message: { payload } } of loans) {
-            while (at < place) at += this.#written(await this.#owner.write(chunk.subarray(at, place)));
-            for (let done = 0; done < payload.length;) {
-              done += this.#written(await this.#owner.write(payload.subarray(done)));
+          for (const loan of loans) {
+            while (at < loan.at) at += this.#written(await this.#owner.write(chunk.subarray(at, loan.at)));
+            for (let done = 0; done < loan.size;) {
+              done += this.#written(await this.#owner.write(payloadOf(loan).subarray(done)));
             }
           }
           while (at < length) at += this.#written(await this.#owner.write(chunk.subarray(at, length)));
@@ -251,20 +253,20 @@ export class Outbox implements Flushable {
   #takeLoans(bytes: number): readonly Loan[] {
     if (this.#loans === none) return none;
     let going = 0, end = bytes;
-    for (const { at, message: { size } } of this.#loans) {
+    for (const { at, size } of this.#loans) {
       if (at + size > end) break;
       end -= size;
       going++;
     }
     const loans = this.#loans.slice(0, going), rest = this.#loans.slice(going);
-    this.#loans = rest.length > 0 ? rest.map(({ at, message }) => ({ at: at - end, message })) : none;
+    this.#loans = rest.length > 0 ? rest.map((loan) => ({ ...loan, at: loan.at - end })) : none;
     return loans;
   }
 
   /** What may not go yet is moved to a chunk of its own. Returns how many bytes of this one go. */
   #keepRest(chunk: Buffer, bytes: number, loans: readonly Loan[]): number {
     let lent = 0;
-    for (const { message } of loans) lent += message.size;
+    for (const { size } of loans) lent += size;
     const length = bytes - lent, rest = this.#length - length;
     this.#chunk = rest > 0 ? this.#context.pool.take(rest) : nothing;
     if (rest > 0) this.#chunk.set(chunk.subarray(length, this.#length));
@@ -286,4 +288,10 @@ export class Outbox implements Flushable {
     this.#owner.roomAgain();
     return count;
   }
+}
+
+/** Observers have the same bytes, and may have given them away to a worker: the packet can't be completed then. */
+function payloadOf({ message: { payload, topic }, size }: Loan): Uint8Array {
+  if (payload.length === size) return payload;
+  throw new Error(`Payload of "${topic}" was given away while it was on its way`);
 }

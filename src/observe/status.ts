@@ -4,7 +4,6 @@ import type { Authenticate } from "../access/access.ts";
 import type { Clock } from "../clock.ts";
 import type { Connection, ConnectionContext } from "../connection/connection.ts";
 import { hostsOf } from "../hosts.ts";
-import { parseFilter } from "../topics/shared.ts";
 import type { TrafficCounts } from "../traffic.ts";
 
 /** What there is, as numbers. */
@@ -108,12 +107,10 @@ export class Status {
     };
   }
 
-  /** How many of the subscriptions are shared; the time that takes grows with the subscriptions. */
+  /** How many of the subscriptions are shared; the time that takes grows with the sessions. */
   get sharedSubscriptions(): number {
     let shared = 0;
-    for (const { subscriptions } of this.#context.sessions.all) {
-      for (const [filter] of subscriptions.entries()) if (parseFilter(filter).group !== undefined) shared++;
-    }
+    for (const { subscriptions } of this.#context.sessions.all) shared += subscriptions.shared;
     return shared;
   }
 

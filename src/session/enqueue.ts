@@ -38,13 +38,12 @@ function expire({ queue, context, drop }: Room): void {
   for (const expired of queue.expire(context.turn.now)) drop(expired, "expired");
 }
 
-/** Puts a message in the place of the one that waits on its topic; where it takes more, the oldest ones may have to go. */
-function supersede(delivery: Delivery, room: Room, used: number): Delivery | undefined {
+/** Puts a message in the place of the one that waits on its topic; where it takes more, the oldest ones may have to go, or itself. */
+function supersede(delivery: Delivery, room: Room, used: number): Delivery | NoRoom | undefined {
   const replaced = fits(delivery, room) ? room.queue.replace(delivery) : undefined;
   if (!replaced) return undefined;
   room.drop(replaced.former, "superseded");
-  shrink(room, () => room.queue.overfull(used));
-  return replaced.waiting;
+  return shrink(room, () => room.queue.overfull(used), replaced.waiting) ?? replaced.waiting;
 }
 
 /** Whether a message would fit into an empty queue. */
@@ -57,13 +56,16 @@ function makeRoom(delivery: Delivery, room: Room, used: number): NoRoom | undefi
   return fits(delivery, room) ? shrink(room, () => room.queue.push(delivery, used)) : "queue-full";
 }
 
-/** Drops those that have waited longest, as long as there is a reason for it. Those in a store take no memory. */
-function shrink({ queue, drop }: Room, reason: () => NoRoom | undefined): NoRoom | undefined {
+/**
+ * Drops those that have waited longest, as long as there is a reason for it; the result is the reason that is left, or why the last one
+ * had to go itself. Those in a store take no memory.
+ */
+function shrink({ queue, drop }: Room, reason: () => NoRoom | undefined, last?: Delivery): NoRoom | undefined {
   for (;;) {
     const noRoom = reason();
     if (!noRoom || noRoom === "memory-full" && queue.stored > 0) return noRoom;
     const oldest = queue.dropOldest();
-    if (!oldest) return noRoom;
+    if (!oldest || oldest === last) return noRoom;
     drop(oldest, noRoom);
   }
 }

@@ -52,3 +52,32 @@ Deno.test("A hook that sets the end of a connection ends also one that it has no
   for (const one of [slow, client]) await one.expectClosed();
   assertEquals(ends.slice(1), ["refused slow maximum-connect-time", "disconnected c maximum-connect-time"]);
 });
+
+Deno.test("A hook that sets no time for the end of a connection lets nobody in", async () => {
+  await using broker = createBroker({
+    authenticate({ endAfter }) {
+      endAfter!(Number(undefined));
+      return true;
+    },
+  });
+  await using client = TestClient.memory(broker);
+  await client.send({ cmd: "connect", clientId: "c", clean: true, keepalive: 0 });
+  await client.expect({ cmd: "connack", returnCode: 3 });
+  assertEquals(broker.counters.get("hook-error"), 1);
+});
+
+Deno.test("A client whose connection is ended while it takes its session over is not connected, and leaves nothing behind", async () => {
+  await using broker = createBroker();
+  const events: string[] = [];
+  broker.events.subscribe((event) => {
+    events.push(event.type);
+    if (event.type === "disconnected") broker.close({ drain: 0 });
+  });
+  await using _former = await connected(broker, "c");
+  await using client = TestClient.memory(broker);
+  await client.send({ cmd: "connect", clientId: "c", clean: true, keepalive: 0 });
+  await broker.closed;
+  assertEquals(events, ["connected", "disconnected", "refused", "closed"]);
+  const { clients, sessions } = broker.status.gauges;
+  assertEquals([clients, sessions], [0, 0]);
+});

@@ -328,6 +328,18 @@ Deno.test("An outbox that dies lets go of the payloads that wait in it, and know
   assertEquals([scene.lost, scene.memory.used], [3, 0]);
 });
 
+Deno.test("A payload that its observer gives away while it is being sent ends the connection: no other bytes take its place", async () => {
+  const scene = new Scene(), large = largeFrame("a");
+  scene.turn.run(() => scene.outbox.appendPublish(large, 0, false));
+  scene.turn.run(() => scene.outbox.append(encode("next")));
+  await scene.written();
+  await scene.written(1000);
+  (large.rest!.payload.buffer as ArrayBuffer).transfer();
+  await scene.written(1);
+  assertEquals(scene.errors.map(String), ['Error: Payload of "t" was given away while it was on its way']);
+  assertEquals([scene.writes.includes("next"), scene.lost, scene.memory.used], [false, 1, 0]);
+});
+
 const piece = fc.oneof(
   fc.record({ append: fc.integer({ min: 1, max: 3000 }) }),
   fc.record({ publish: fc.constantFrom(10, SHARED, SHARED + 1) }),

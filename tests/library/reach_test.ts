@@ -67,6 +67,22 @@ Deno.test("fetch: pages get the requests that are not for MQTT, until they are r
   assertEquals(await text("/status"), "There is nothing here: MQTT over WebSocket is at /mqtt\n");
 });
 
+Deno.test("fetch: a request for a host that can't be one is refused, as the client's own fault", async () => {
+  await using broker = createBroker();
+  await using server = served(broker);
+  const status = async (host: string) => {
+    using conn = await Deno.connect({ port: server.addr.port });
+    await conn.write(new TextEncoder().encode(`GET /mqtt HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`));
+    return (await new Response(conn.readable).text()).slice(9, 12);
+  };
+  assertEquals([await status("localhost"), await status("[::1"), await status("a b"), await status("%")], [
+    "426",
+    "400",
+    "400",
+    "400",
+  ]);
+});
+
 const pages: readonly (readonly [host: string, origin: string, status: number])[] = [
   ["127.0.0.1", "", 101],
   ["127.0.0.1", "http://127.0.0.1:3000", 101],
