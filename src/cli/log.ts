@@ -11,7 +11,7 @@ export class CommandLog {
   readonly #broker: Broker;
   readonly #log = new Lines(console.error);
   #line: LogFormat = logFormats.text;
-  #shown: { unsubscribe(): void } | undefined;
+  #level: LogLevel = "info";
 
   constructor(broker: Broker) {
     this.#broker = broker;
@@ -21,6 +21,7 @@ export class CommandLog {
   start({ log, logLevel, trace }: Settings): void {
     this.#line = logFormats[log];
     this.show(logLevel);
+    this.#broker.events.subscribe(logTo(this.#log.add, () => this.#level, undefined, this.#line));
     if (!trace) return;
     const packets = new Lines(console.log);
     this.#broker.packets.subscribe((trace) => packets.add(traceLine(trace)));
@@ -29,8 +30,7 @@ export class CommandLog {
 
   /** Shows events from this level on. */
   show(level: LogLevel): void {
-    this.#shown?.unsubscribe();
-    this.#shown = this.#broker.events.subscribe(logTo(this.#log.add, level, undefined, this.#line));
+    this.#level = level;
   }
 
   /** Says something that is no event, whatever the level. */

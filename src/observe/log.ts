@@ -89,23 +89,24 @@ const REMEMBERED = 10_000;
 const LONGEST = 256;
 
 /**
- * An observer of events that writes those of `level` and above. Losses and refusals can come by the thousand in a second, and
+ * An observer of events that writes those of `level` and above, which may change. Losses and refusals can come by the thousand in a second, and
  * writing waits for whoever reads the log: of each client and reason, and of connections of each reason, there is one line a second,
  * with the number of those since the last one.
  */
 export function logTo(
   write: (line: string) => void,
-  level: LogLevel,
+  level: LogLevel | (() => LogLevel),
   clock: Clock = systemClock,
   lineOf: LogFormat = textLine,
 ): (event: BrokerEvent) => void {
-  const shown = logLevels.slice(0, logLevels.indexOf(level) + 1);
+  const isShown = (own: LogLevel) =>
+    logLevels.indexOf(own) <= logLevels.indexOf(typeof level === "function" ? level() : level);
   const tell = (event: BrokerEvent, held = 0) =>
     write(lineOf({ time: new Date(), level: levelOf(event), event, held }));
   const losses = new Losses(clock, tell);
   return (whole) => {
     if (whole.type === "closed") losses.flush();
-    if (!shown.includes(levelOf(whole))) return;
+    if (!isShown(levelOf(whole))) return;
     const event = shortened(whole);
     if (isGathered(event)) losses.add(event);
     else tell(event);

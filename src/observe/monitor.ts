@@ -45,7 +45,7 @@ const SHOWN = 200;
  *
  * await using broker = createBroker();
  * const show = monitor(broker);
- * await using _server = Deno.serve({ port: 0 }, (request, info) => {
+ * await using _server = Deno.serve({ port: 0, hostname: "127.0.0.1" }, (request, info) => {
  *   return show(request, info) ?? new Response("Not found", { status: 404 });
  * });
  * ```
@@ -54,6 +54,7 @@ export function monitor(broker: Monitored, options: MonitorOptions = {}): Monito
   const { status } = broker, { authenticate = status.authenticate, hosts = status.hosts } = options;
   const gate = new Gate(authenticate, status.clock);
   return (request, info) => {
+    if (!URL.canParse(request.url)) return undefined; // it holds the client's Host as that sent it
     const url = new URL(request.url), answer = routeOf(broker, request.method, url);
     if (!answer) return undefined;
     const guarded = async () => {

@@ -181,6 +181,17 @@ Deno.test("What is no loss, and connections that end as they should, are told on
 const denied: BrokerEvent = { type: "denied", action: "publish", client: "a", topic, reason: "not-authorized" };
 const denial = 'Client "a" may not publish "a/b": not-authorized';
 
+Deno.test("The level of the log may change, and what was held at the former one is told all the same", async () => {
+  const lines: string[] = [], clock = new VirtualClock();
+  let level: LogLevel = "warn";
+  const log = logTo((line) => lines.push(line.slice(31)), () => level, clock);
+  for (const event of [connected, drop("a"), drop("a")]) log(event);
+  level = "error";
+  log(drop("b"));
+  await clock.advance(1000);
+  assertEquals(lines, Array(2).fill('Dropped a message on "a/b" for client "a": queue-full'));
+});
+
 Deno.test("The first loss of a kind is told at once, and those that follow within a second when that is over", async () => {
   const { clock, log, lines } = gatheringLog();
   const told = () => lines.splice(0).map((line) => line.replace(' on "a/b" for client', ""));

@@ -164,3 +164,21 @@ Deno.test("What is not its own the monitor leaves to others", async () => {
   assertEquals((await ask(broker, "/api/toString")).status, 404);
   assertEquals((await ask(broker, "/metrics", { method: "POST" })).status, 405);
 });
+
+Deno.test("A request for a host that can't be one is not the monitor's, and no error", async () => {
+  await using broker = createBroker();
+  const show = monitor(broker), faults: unknown[] = [];
+  await using server = Deno.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    onListen: () => {},
+    onError: (fault) => {
+      faults.push(fault);
+      return new Response(null, { status: 500 });
+    },
+  }, (request, info) => show(request, info) ?? new Response(null, { status: 404 }));
+  using conn = await Deno.connect({ port: server.addr.port });
+  await conn.write(new TextEncoder().encode("GET /healthz HTTP/1.1\r\nHost: [::1\r\nConnection: close\r\n\r\n"));
+  assertMatch(await new Response(conn.readable).text(), /^HTTP\/1\.1 404 /);
+  assertEquals(faults, []);
+});
