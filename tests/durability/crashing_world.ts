@@ -9,8 +9,8 @@ import { FaithfulClient, type FaithfulOptions } from "./faithful_client.ts";
 import { Life } from "./life.ts";
 import { DayClock } from "./restarts.ts";
 
-/** How often it is looked whether everything has come to rest. */
-const PATIENCE = 100;
+/** How often it is looked whether everything has come to rest: a timer of the broker's takes a millisecond, and a look a few microseconds. */
+const PATIENCE = 10_000;
 
 /** A broker that dies again and again. */
 export class CrashingWorld implements AsyncDisposable {
@@ -55,12 +55,12 @@ export class CrashingWorld implements AsyncDisposable {
     this.#crashes++;
     this.store.crash();
     this.#started = Promise.withResolvers();
-    setTimeout(() => {
+    setImmediate(() => {
       for (const stream of this.#streams) stream.close();
       this.#streams.clear();
       this.clock = new DayClock(this.clock.time + 1000);
       this.#start();
-    }, 0);
+    });
   }
 
   /** A client that is not connected yet. */
