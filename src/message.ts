@@ -267,7 +267,7 @@ export class Message<Captured extends string[] = string[]> implements MessageFie
    * @throws {TypeError} for a payload that can't be JSON, such as `undefined`
    */
   with(changes: MessageChanges): Message {
-    const fields = { ...fieldsOf(this.keep()), ...changes };
+    const fields = { ...fieldsOf("payload" in changes ? this : this.keep()), ...changes };
     if (!(fields.payload instanceof Uint8Array)) fields.payload = payloadBytes(fields.payload);
     return new Message(fields as MessageFields);
   }

@@ -121,9 +121,9 @@ export class RetainedMessages {
       }
       level = child;
     }
-    // A copy of the payload: the message may be a small view of a large buffer, which it would keep alive. Not by `slice`, which
-    // makes another view where the payload is a Buffer.
-    const kept = message.with({ payload: new Uint8Array(message.keep().payload) });
+    const payload = new Uint8Array(message.size); // its own: the message's may be a small view of a large buffer
+    message.copyTo(payload, 0);
+    const kept = message.with({ payload });
     this.#count(level.message, kept);
     level.message = kept;
     level.version = ++this.#version;
