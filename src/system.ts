@@ -54,7 +54,8 @@ export class System {
     const deadlines = new Deadlines(clock, (work) => turn.run(work)), memory = new Memory(limits.memory);
     const { report } = this.journal = new Journal(turn, () => timeOfDay(clock));
     const durability = store && new Durability({ store, clock, report });
-    const wallTime = new WallTime(clock), keeper = store && keeperOf({ store, wallTime }, durability!);
+    const wallTime = new WallTime(clock), records = store && { store, wallTime };
+    const keeper = records && keeperOf(records, durability!);
     const retained = this.retained = new RetainedMessages({ deadlines, memory, limits, keeper });
     this.router = new Router(routing, report, (message) => this.#deliver(message));
     const sessions = new Sessions({
@@ -66,8 +67,7 @@ export class System {
       report,
       deadlines,
       turn,
-      clock,
-      store,
+      records,
       overload,
       publish: (will) => this.router.incoming.next(will),
     });

@@ -1,12 +1,10 @@
 // The sessions of a broker by client identifier: one session space, whichever version of MQTT a client speaks. Who owns a
 // session's connection is known here too, because a client identifier has one connection at most [MQTT-3.1.4-2]; and so is what is
 // due when a session goes on without one: its end, and its will.
-import { type Clock, WallTime } from "../clock.ts";
 import type { Report } from "../events.ts";
 import type { Memory } from "../memory.ts";
 import { Message } from "../message.ts";
 import type { ChooseOverload } from "../overload.ts";
-import type { Store } from "../store/store.ts";
 import type { Deadline, Deadlines } from "../deadlines.ts";
 import type { RetainedMessages } from "../topics/retained.ts";
 import type { SharedGroups } from "../topics/shared.ts";
@@ -28,9 +26,8 @@ export interface SessionContext {
   readonly report: Report;
   readonly deadlines: Deadlines;
   readonly turn: Turn;
-  readonly clock: Clock;
   /** What keeps sessions; nothing where they last as long as the process. */
-  readonly store: Store | undefined;
+  readonly records: RecordContext | undefined;
   /** What happens to messages of sessions that the store has kept; default: the newest ones are dropped. */
   readonly overload?: ChooseOverload;
   /** Publishes a will whose time has come. */
@@ -67,11 +64,9 @@ export class Sessions {
   readonly #sessions = new Map<string, Session>();
   readonly #waiting = new Map<Session, Waiting>();
   readonly #context: SessionContext;
-  readonly #records: RecordContext | undefined;
 
   constructor(context: SessionContext) {
-    const { store, clock } = this.#context = context;
-    this.#records = store && { store, wallTime: new WallTime(clock) };
+    this.#context = context;
   }
 
   /** The session of a client, if there is one. */
@@ -91,7 +86,7 @@ export class Sessions {
 
   /** Takes up what a store has kept: each session waits for its client from now on, or has come to its end meanwhile. */
   load(): void {
-    const records = this.#records;
+    const { records } = this.#context;
     if (!records) return;
     const now = records.wallTime.now();
     for (const stored of [...records.store.sessions()]) {
@@ -139,7 +134,7 @@ export class Sessions {
   }
 
   #create(clientId: string, expiry: number, hasWill: boolean): Session {
-    const kept = expiry > 0 || hasWill ? this.#records : undefined;
+    const kept = expiry > 0 || hasWill ? this.#context.records : undefined;
     const record = kept && new SessionRecord(clientId, kept, expiry === 0);
     const session = new Session(clientId, expiry, this.#context, record);
     this.#sessions.set(clientId, session);

@@ -46,7 +46,7 @@ function sessionOf(link: Link): Session {
       groups: new SharedGroups(index),
       retained: new RetainedMessages({ deadlines, memory, limits: retainedLimits }),
     },
-    ...{ memory, clock, store: undefined },
+    ...{ memory, clock, records: undefined },
     limits: { inflight: 100, queuedMessages: 10_000, queuedBytes: 1_000_000 },
     report: () => {},
     publish: () => {},

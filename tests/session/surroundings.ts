@@ -22,7 +22,7 @@ export class Surroundings implements SessionContext {
   readonly limits: SessionContext["limits"] & { readonly memory: number };
   readonly memory: Memory;
   readonly retained: RetainedMessages;
-  readonly store = undefined;
+  readonly records = undefined;
   readonly events: BrokerEvent[] = [];
   /** The wills whose time has come. */
   readonly wills: Message[] = [];
