@@ -30,8 +30,9 @@ export class Ended {
 
   /** Lets it go, but for what is held back. */
   release(held?: ReadonlySet<Flushable>): void {
-    for (const flushable of this.touched) if (!held?.has(flushable)) flushable.flush(Infinity);
-    for (const resolve of this.waiting) resolve();
+    const { touched, waiting } = this;
+    for (let i = 0; i < touched.length; i++) if (!held?.has(touched[i]!)) touched[i]!.flush(Infinity);
+    for (let i = 0; i < waiting.length; i++) waiting[i]!();
   }
 }
 

@@ -9,10 +9,10 @@ import type { Memory } from "../memory.ts";
 import type { Message } from "../message.ts";
 import type { Flushable, Turn } from "../turn.ts";
 
-const SMALL = 512, CHUNK = 65_536;
+const CHUNK = 65_536;
 
 /** The sizes that are kept for use again, and how many bytes of each. */
-const SIZES = [4096, CHUNK, 4 * CHUNK], SPARE_BYTES = 16 * 1024 * 1024;
+const SIZES = [512, 4096, CHUNK, 4 * CHUNK], SPARE_BYTES = 16 * 1024 * 1024;
 
 /** A payload of so many bytes is not copied: for smaller ones a write of their own would cost more than that. */
 const SHARED = 131_072;
@@ -38,7 +38,6 @@ export class ChunkPool {
   }
 
   #take(size: number): Buffer {
-    if (size <= SMALL) return Buffer.allocUnsafe(SMALL);
     const kept = SIZES.find((kept) => size <= kept);
     return this.#spare.get(kept ?? 0)?.pop() ?? Buffer.allocUnsafeSlow(kept ?? size);
   }
@@ -212,38 +211,73 @@ export class Outbox implements Flushable {
     this.#chunk = larger;
   }
 
-  async #write(): Promise<void> {
-    this.#writing = true;
-    try {
-      while (this.#length > 0 && this.#permitted > this.#sent) {
-        const bytes = Math.min(this.#length + this.#lent, this.#permitted - this.#sent);
-        this.#leavingUnacknowledged = this.#unacknowledged;
-        this.#unacknowledged = 0;
-        const chunk = this.#chunk, loans = this.#takeLoans(bytes), length = this.#keepRest(chunk, bytes, loans);
-        this.#leaving = bytes + this.#lent;
-        try {
-          let at = 0;
-          for (const loan of loans) {
-            while (at < loan.at) at += this.#written(await this.#owner.write(chunk.subarray(at, loan.at)));
-            for (let done = 0; done < loan.size;) {
-              done += this.#written(await this.#owner.write(payloadOf(loan).subarray(done)));
-            }
-          }
-          while (at < length) at += this.#written(await this.#owner.write(chunk.subarray(at, length)));
-        } finally {
-          this.#giveBack(chunk, loans);
-        }
-        this.#leavingUnacknowledged = 0;
+  /** Begins to write everything that may go, and ends where there is nothing. */
+  #write(): void {
+    this.#writing = this.#length > 0 && this.#permitted > this.#sent;
+    if (!this.#writing) return this.#rest();
+    const bytes = Math.min(this.#length + this.#lent, this.#permitted - this.#sent);
+    this.#leavingUnacknowledged = this.#unacknowledged;
+    this.#unacknowledged = 0;
+    const chunk = this.#chunk, loans = this.#takeLoans(bytes), length = this.#keepRest(chunk, bytes, loans);
+    this.#leaving = bytes + this.#lent;
+    if (loans.length > 0) this.#writeWith(loans, chunk, length);
+    else this.#writeChunk(chunk, 0, length);
+  }
+
+  /** There is one write per client and turn: suspending and resuming a function for each would double what a small one costs. */
+  #writeChunk(chunk: Buffer, at: number, length: number): void {
+    const failed = (error: unknown) => this.#failed(error, chunk, none);
+    const wrote = (count: number) => {
+      try {
+        this.#written(count);
+      } catch (error) {
+        return failed(error);
       }
+      if (at + count < length) this.#writeChunk(chunk, at + count, length);
+      else this.#wrote(chunk, none);
+    };
+    try {
+      Promise.resolve(this.#owner.write(chunk.subarray(at, length))).then(wrote, failed);
     } catch (error) {
-      this.#broken = true;
-      this.#giveBack(this.#chunk, this.#loans);
-      this.#chunk = nothing;
-      this.#loans = none;
-      this.#length = this.#lent = this.#leaving = 0;
-      this.#owner.writeFailed(error, this.#unacknowledged + this.#leavingUnacknowledged);
+      failed(error);
     }
+  }
+
+  async #writeWith(loans: readonly Loan[], chunk: Buffer, length: number): Promise<void> {
+    try {
+      let at = 0;
+      for (const loan of loans) {
+        while (at < loan.at) at += this.#written(await this.#owner.write(chunk.subarray(at, loan.at)));
+        for (let done = 0; done < loan.size;) {
+          done += this.#written(await this.#owner.write(payloadOf(loan).subarray(done)));
+        }
+      }
+      while (at < length) at += this.#written(await this.#owner.write(chunk.subarray(at, length)));
+    } catch (error) {
+      return this.#failed(error, chunk, loans);
+    }
+    this.#wrote(chunk, loans);
+  }
+
+  #wrote(chunk: Buffer, loans: readonly Loan[]): void {
+    this.#giveBack(chunk, loans);
+    this.#leavingUnacknowledged = 0;
+    this.#write();
+  }
+
+  #failed(error: unknown, chunk: Buffer, loans: readonly Loan[]): void {
+    this.#giveBack(chunk, loans);
+    this.#broken = true;
+    this.#giveBack(this.#chunk, this.#loans);
+    this.#chunk = nothing;
+    this.#loans = none;
+    this.#length = this.#lent = this.#leaving = 0;
+    this.#owner.writeFailed(error, this.#unacknowledged + this.#leavingUnacknowledged);
     this.#writing = false;
+    this.#rest();
+  }
+
+  #rest(): void {
     if (this.#length > 0) return; // which may not go yet
     this.#onEmpty?.();
     this.#onEmpty = this.#emptied = undefined;
