@@ -8,6 +8,12 @@ const TICK = 250;
 /** How late a tick may be, in milliseconds, before the process is taken to have been paused. */
 const LATE = 500;
 
+/** Whose time-out it is. */
+export interface Expiring {
+  /** So many milliseconds have passed. */
+  expired(delay: number): void;
+}
+
 /** A running time-out. */
 export interface Deadline {
   /** Starts it anew from `now`. */
@@ -18,15 +24,15 @@ export interface Deadline {
 
 class Entry implements Deadline {
   readonly delay: number;
-  readonly expire: () => void;
+  readonly owner: Expiring;
   since: number;
   bucket = 0;
   readonly #remove: (entry: Entry) => void;
 
-  constructor(delay: number, since: number, expire: () => void, remove: (entry: Entry) => void) {
+  constructor(delay: number, since: number, owner: Expiring, remove: (entry: Entry) => void) {
     this.delay = delay;
     this.since = since;
-    this.expire = expire;
+    this.owner = owner;
     this.#remove = remove;
   }
 
@@ -57,11 +63,11 @@ export class Deadlines {
     this.#tick = this.#current();
   }
 
-  /** Calls `expire` once `delay` milliseconds have passed without a `putOff`. */
-  start(delay: number, expire: () => void): Deadline {
+  /** Tells the owner once `delay` milliseconds have passed without a `putOff`. */
+  start(delay: number, owner: Expiring): Deadline {
     if (this.#size === 0) this.#tick = this.#current();
     // From the clock, not from the last tick: where ticks come late, deadlines would expire early.
-    const entry = new Entry(delay, this.#clock.now(), expire, this.#remove);
+    const entry = new Entry(delay, this.#clock.now(), owner, this.#remove);
     this.#size++;
     this.#insert(entry);
     this.#schedule();
@@ -98,9 +104,12 @@ export class Deadlines {
   };
 
   #schedule(): void {
-    if (this.#size === 0) return;
+    if (this.#size > 0) this.#stop ??= this.#nextTick();
+  }
+
+  #nextTick(): () => void {
     const due = this.#clock.now() + TICK;
-    this.#stop ??= this.#clock.schedule(() => {
+    return this.#clock.schedule(() => {
       this.#stop = undefined;
       // After a pause of the whole process, what clients have sent meanwhile is read first.
       const late = this.#clock.now() - due > LATE;
@@ -117,7 +126,7 @@ export class Deadlines {
   #expire(tick: number): void {
     for (const entry of this.#buckets.get(tick) ?? []) {
       this.#remove(entry);
-      if (dueTick(entry) <= tick) entry.expire();
+      if (dueTick(entry) <= tick) entry.owner.expired(entry.delay);
       else {
         this.#size++;
         this.#insert(entry);

@@ -5,7 +5,8 @@ import { type BrokerEvent, counterOf } from "./events.ts";
 import { Ledger } from "./ledger.ts";
 import { GuardedObservable } from "./operators/guarded.ts";
 import { serialize } from "./operators/serialize.ts";
-import { type Observable, Subject } from "./rx.ts";
+import { Source } from "./operators/source.ts";
+import type { Observable } from "./rx.ts";
 import type { Flushable, Turn } from "./turn.ts";
 
 type Drop = Extract<BrokerEvent, { type: "dropped" }>;
@@ -18,8 +19,8 @@ export class Journal implements Flushable {
   readonly events: Observable<BrokerEvent>;
   readonly ledger: Ledger;
   readonly #turn: Turn;
-  readonly #happened = new Subject<BrokerEvent>();
-  readonly #told = new Subject<BrokerEvent>();
+  readonly #happened = new Source<BrokerEvent>();
+  readonly #told = new Source<BrokerEvent>();
   readonly #counters = new Map<string, number>();
   /** The drops of this turn by reason and client, and then by topic. */
   readonly #drops = new Map<string, Map<string | undefined, Drop & { count: number }>>();

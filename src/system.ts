@@ -18,7 +18,7 @@ import { Memory } from "./memory.ts";
 import type { Message } from "./message.ts";
 import { type BrokerOptions, resolveOptions } from "./options.ts";
 import { Router } from "./routing/router.ts";
-import { mergeMap, Subject } from "./rx.ts";
+import { Subject } from "./rx.ts";
 import { keeperOf, restoredMessage } from "./session/restore.ts";
 import { Sessions } from "./session/sessions.ts";
 import { compileRoute, type Subscriber } from "./session/subscription.ts";
@@ -100,7 +100,7 @@ export class System {
   /** The flow: what every connection publishes becomes one stream, which the router hands on through the operators to `#deliver`. */
   #compose(): void {
     this.connections.opened
-      .pipe(mergeMap((connection) => connection.packets.pipe(converse(connection))))
+      .pipe(converse())
       .subscribe((message) => this.router.incoming.next(message));
   }
 
@@ -125,8 +125,8 @@ export class System {
   }
 
   /** Serves a client to its end. Never rejects. */
-  accept(stream: ByteStream): Promise<void> {
-    return this.connections.accept(stream, this.context);
+  async accept(stream: ByteStream): Promise<void> {
+    await this.connections.accept(stream, this.context)?.over;
   }
 
   /** True from the first call of `close` on. */

@@ -15,14 +15,14 @@ class LateClock extends VirtualClock {
 /** Starts a deadline and notes how long it took until it expired. */
 function measured(deadlines: Deadlines, clock: VirtualClock, delay: number) {
   const began = clock.now(), found: { after?: number } = {};
-  return { found, deadline: deadlines.start(delay, () => found.after = clock.now() - began) };
+  return { found, deadline: deadlines.start(delay, { expired: () => found.after = clock.now() - began }) };
 }
 
 /** How late deadlines of many lengths are that start at many times. */
 async function lateness(clock: VirtualClock): Promise<number[]> {
   const deadlines = new Deadlines(clock), all: (() => number)[] = [];
   await clock.advance(111);
-  deadlines.start(3_600_000, () => {}); // the timer keeps the pace at which it began
+  deadlines.start(3_600_000, { expired: () => {} }); // the timer keeps the pace at which it began
   for (let i = 0; i < 42; i++) {
     const delay = [1, 249, 250, 251, 1000, 2000][i % 6]!, { found } = measured(deadlines, clock, delay);
     all.push(() => found.after! - delay);
@@ -58,7 +58,7 @@ Deno.test("putOff() starts a deadline anew, as often as it is called", async () 
 Deno.test("A deadline expires once; putting it off afterwards does nothing", async () => {
   const clock = new VirtualClock(), deadlines = new Deadlines(clock);
   let expired = 0;
-  const deadline = deadlines.start(100, () => expired++);
+  const deadline = deadlines.start(100, { expired: () => expired++ });
   await clock.advance(1000);
   deadline.putOff(clock.now());
   deadline.cancel();
@@ -68,9 +68,9 @@ Deno.test("A deadline expires once; putting it off afterwards does nothing", asy
 
 Deno.test("A deadline that was cancelled does not expire, whenever that was", async () => {
   const clock = new VirtualClock(), deadlines = new Deadlines(clock), expired: string[] = [];
-  const first = deadlines.start(1000, () => (expired.push("first"), second.cancel()));
-  const second = deadlines.start(1000, () => (expired.push("second"), first.cancel()));
-  const third = deadlines.start(1000, () => expired.push("third"));
+  const first = deadlines.start(1000, { expired: () => (expired.push("first"), second.cancel()) });
+  const second = deadlines.start(1000, { expired: () => (expired.push("second"), first.cancel()) });
+  const third = deadlines.start(1000, { expired: () => expired.push("third") });
   third.putOff(clock.now());
   third.cancel();
   third.cancel();
@@ -81,14 +81,14 @@ Deno.test("A deadline that was cancelled does not expire, whenever that was", as
 Deno.test("Thousands of deadlines have one timer, and none when there are none", async () => {
   const clock = new VirtualClock(), deadlines = new Deadlines(clock);
   let expired = 0;
-  const all = Array.from({ length: 5000 }, (_, i) => deadlines.start(1000 + i, () => expired++));
+  const all = Array.from({ length: 5000 }, (_, i) => deadlines.start(1000 + i, { expired: () => expired++ }));
   assertEquals(clock.pending, 1);
   await clock.advance(3000);
   assertEquals(clock.pending, 1);
   for (const deadline of all) deadline.cancel();
   assertEquals(clock.pending, 0);
   assertEquals(expired, 2001);
-  deadlines.start(1000, () => expired = -1);
+  deadlines.start(1000, { expired: () => expired = -1 });
   await clock.advance(1000 + LATE);
   assertEquals([expired, clock.pending], [-1, 0]);
 });
@@ -97,7 +97,7 @@ Deno.test("A deadline that starts when another expires is as good as any other",
   const clock = new VirtualClock(), deadlines = new Deadlines(clock), times: number[] = [], began = clock.now();
   const again = () => {
     times.push(clock.now() - began);
-    if (times.length < 3) deadlines.start(1000, again);
+    if (times.length < 3) deadlines.start(1000, { expired: again });
   };
   again();
   await clock.advance(5000);
@@ -113,11 +113,11 @@ Deno.test("After a time in which nothing could run, what is overdue expires with
     schedule: (run: () => void) => (clock.run = run, () => {}),
   };
   const deadlines = new Deadlines(clock), expired: string[] = [];
-  deadlines.start(1000, () => expired.push("due"));
-  const putOff = deadlines.start(1000, () => expired.push("put off"));
+  deadlines.start(1000, { expired: () => expired.push("due") });
+  const putOff = deadlines.start(1000, { expired: () => expired.push("put off") });
   clock.time = 60_000;
   putOff.putOff(clock.now());
-  deadlines.start(1000, () => expired.push("new"));
+  deadlines.start(1000, { expired: () => expired.push("new") });
   clock.run();
   assertEquals(expired, []);
   clock.run();

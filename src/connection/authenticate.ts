@@ -16,6 +16,8 @@ export interface Authentication {
   readonly credentials: Credentials;
   /** Takes the client's answer, while one is awaited. */
   answer: ((data: Uint8Array) => void) | undefined;
+  /** Called when the client leaves, while its answer is awaited. */
+  left: (() => void) | undefined;
   /** True until the method has decided. */
   running: boolean;
 }
@@ -31,7 +33,7 @@ export function authenticate(
   const { authenticationMethods } = connection.context.options;
   const talk = Object.hasOwn(authenticationMethods, method) ? authenticationMethods[method] : undefined;
   if (!talk) throw new MqttError("bad-authentication-method", `There is no authentication method "${method}"`);
-  const authentication: Authentication = { method, credentials, answer: undefined, running: true };
+  const authentication: Authentication = { method, credentials, answer: undefined, left: undefined, running: true };
   const again = connection.session !== undefined;
   connection.authentication = authentication;
   const challenge = (data: Uint8Array) => ask(connection, authentication, data);
@@ -56,10 +58,9 @@ export function authenticate(
 function ask(connection: Connection, authentication: Authentication, data: Uint8Array): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     connection.context.turn.run(() => send(connection, authentication.method, CONTINUE, data));
-    const leaving = connection.packets.subscribe({ complete: () => reject(new Error("The client has left")) });
+    authentication.left = () => reject(new Error("The client has left"));
     authentication.answer = (answer) => {
-      authentication.answer = undefined;
-      leaving.unsubscribe();
+      authentication.answer = authentication.left = undefined;
       resolve(answer);
     };
   });

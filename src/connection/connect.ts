@@ -20,9 +20,11 @@ export function connect(connection: Connection, packet: ConnectPacket): void {
   connection.terms = connection.dialect.terms(packet); // a refusal keeps to them, too
   const id = connection.claimedId = packet.clientId || assignClientId(connection, packet.clean);
   admission.admit(connection, sessions.find(id));
-  const credentials = credentialsOf(connection, packet, id);
+  const { remote } = connection;
   const admit = (username = packet.username ?? certified(connection), data?: Uint8Array) =>
-    admitWill(connection, packet, { id, username, remote: connection.remote }, data);
+    admitWill(connection, packet, { id, username, remote }, data);
+  if (method === undefined && !options.authenticate) return admit();
+  const credentials = credentialsOf(connection, packet, { clientId: id, remote });
   if (method !== undefined) {
     return authenticate(
       connection,
@@ -34,7 +36,7 @@ export function connect(connection: Connection, packet: ConnectPacket): void {
       },
     );
   }
-  decide(connection, "authenticate", [() => options.authenticate?.(credentials) ?? true], ([refused]) => {
+  decide(connection, "authenticate", [() => options.authenticate!(credentials) ?? true], ([refused]) => {
     if (refused) throw refusedConnect(refused, `Client "${id}" may not connect`);
     admit();
   });
@@ -46,19 +48,18 @@ function certified({ certificate }: Connection): string | undefined {
 }
 
 function credentialsOf(
-  { remote, certificate, endAfter }: Connection,
+  connection: Connection,
   { username, password }: ConnectPacket,
-  clientId: string,
+  from: Pick<Credentials, "clientId" | "remote">,
 ): Credentials {
-  const proven = certificate && { certificate };
+  const { certificate } = connection, proven = certificate && { certificate };
   return {
-    clientId,
+    ...from,
     username,
     password: password && text.decode(password),
     passwordBytes: password,
-    remote,
     ...proven,
-    endAfter,
+    endAfter: (delay) => connection.endAfter(delay),
   };
 }
 

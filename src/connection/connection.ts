@@ -18,7 +18,7 @@ import type { DisconnectReason, Report } from "../events.ts";
 import type { Memory } from "../memory.ts";
 import type { Message } from "../message.ts";
 import type { ResolvedOptions } from "../options.ts";
-import { Source } from "../operators/source.ts";
+import { Unicast } from "../operators/unicast.ts";
 import type { Terms } from "../session/terms.ts";
 import { PacketIdSet } from "../session/packet_id_set.ts";
 import type { Link, Session } from "../session/session.ts";
@@ -28,7 +28,7 @@ import type { RetainedMessages } from "../topics/retained.ts";
 import type { TokenBucket } from "../token_bucket.ts";
 import type { Traffic } from "../traffic.ts";
 import type { Admission } from "./admission.ts";
-import type { Deadline, Deadlines } from "../deadlines.ts";
+import type { Deadline, Deadlines, Expiring } from "../deadlines.ts";
 import type { Authentication } from "./authenticate.ts";
 import { type ClientTerms, type Dialect, dialects, noTerms } from "./dialect.ts";
 import { Outbox, type OutboxContext, type OutboxOwner } from "./outbox.ts";
@@ -61,10 +61,10 @@ export const LINGER = 1000;
 const HOOK_ROUNDS = 10;
 
 /** The handler of one client. */
-export class Connection implements Link, Holder, OutboxOwner {
+export class Connection implements Link, Holder, OutboxOwner, Expiring {
   readonly context: ConnectionContext;
   /** Every packet that the client sends; completes with the connection. */
-  readonly packets: Source<ClientPacket> = new Source();
+  readonly packets: Unicast<ClientPacket> = new Unicast();
   /** How this client's version of MQTT says things. */
   dialect: Dialect = dialects[4];
   /** What its CONNECT has said it can take. */
@@ -95,7 +95,9 @@ export class Connection implements Link, Holder, OutboxOwner {
   #overloaded = false;
   #ended = false;
   #reading: Promise<void> | undefined;
-  #closed: Promise<void> | undefined;
+  #gone = false;
+  /** Made where somebody waits for it. */
+  #over: PromiseWithResolvers<void> | undefined;
 
   constructor(stream: ByteStream, context: ConnectionContext) {
     this.#stream = stream;
@@ -104,23 +106,21 @@ export class Connection implements Link, Holder, OutboxOwner {
     this.#receiver = new Receiver(this, stream, this.#sender);
   }
 
-  /** Reads and emits packets until the connection ends. Never rejects. */
-  async run(): Promise<void> {
-    const { options, admission } = this.context;
-    this.#expireAfter(options.limits.connectTimeout);
+  /** Reads and emits packets until the connection ends. */
+  start(): void {
+    this.#expireAfter(this.context.options.limits.connectTimeout);
     this.#reading = this.#receiver.read();
-    try {
-      await this.#reading;
-      this.#lost("End of stream");
-    } catch (error) {
-      this.#lost(String(error));
-    }
-    await this.#closed;
-    admission.leave(this);
   }
 
-  #lost(detail: string): void {
+  /** The socket is of no use any more. */
+  lost(detail: string): void {
     this.context.turn.run(() => this.close("connection-lost", detail));
+  }
+
+  /** Resolves when the connection has ended and its socket is closed. */
+  get over(): Promise<void> {
+    if (this.#gone) return Promise.resolve();
+    return (this.#over ??= Promise.withResolvers<void>()).promise;
   }
 
   write(bytes: Uint8Array): Promise<number> {
@@ -137,7 +137,7 @@ export class Connection implements Link, Holder, OutboxOwner {
     if (client && lost > 0) {
       report({ type: "dropped", client: client.id, topic: undefined, reason: "connection-lost", count: lost });
     }
-    this.#lost(String(error));
+    this.lost(String(error));
   }
 
   /** At the end of the turn: what the session leaves to the next member of a shared subscription may be too much for that, too. */
@@ -230,13 +230,16 @@ export class Connection implements Link, Holder, OutboxOwner {
   }
 
   #expireAfter(delay: number): void {
-    this.#deadline = this.context.deadlines.start(delay, () => {
-      const { session, authentication } = this;
-      const deciding = this.#receiver.waiting || !session && authentication?.running && !authentication.answer;
-      // It may be a hook that takes its time, and not the client; but not for ever.
-      if (deciding && this.#patience-- > 0) this.#expireAfter(delay);
-      else this.context.turn.run(() => this.#expire(delay));
-    });
+    this.#deadline = this.context.deadlines.start(delay, this);
+  }
+
+  /** It was not heard of within so many milliseconds. */
+  expired(delay: number): void {
+    const { session, authentication } = this;
+    const deciding = this.#receiver.waiting || !session && authentication?.running && !authentication.answer;
+    // It may be a hook that takes its time, and not the client; but not for ever.
+    if (deciding && this.#patience-- > 0) this.#expireAfter(delay);
+    else this.context.turn.run(() => this.#expire(delay));
   }
 
   #expire(delay: number): void {
@@ -249,7 +252,7 @@ export class Connection implements Link, Holder, OutboxOwner {
    *
    * @throws {RangeError} where that is no number: the connection would never end
    */
-  readonly endAfter = (delay: number): void => {
+  endAfter(delay: number): void {
     if (Number.isNaN(delay)) {
       throw new RangeError("Time until the end of a connection is NaN, not a number of milliseconds");
     }
@@ -257,8 +260,9 @@ export class Connection implements Link, Holder, OutboxOwner {
     if (this.#ended || this.#term && this.#term.end <= end) return;
     this.#term?.deadline.cancel();
     const over = new MqttError("maximum-connect-time", "The time is over for which the client was let in");
-    this.#term = { end, deadline: deadlines.start(delay, () => turn.run(() => this.fail(over))) };
-  };
+    const expired = () => turn.run(() => this.fail(over));
+    this.#term = { end, deadline: deadlines.start(delay, { expired }) };
+  }
 
   /** Refuses the client if it can't take this acceptance [MQTT5-3.1.2-24]. */
   requireRoom(connack: ConnackPacket): void {
@@ -361,8 +365,9 @@ export class Connection implements Link, Holder, OutboxOwner {
     }
     this.dueWill = this.session && sessions.close(this.session, this.will);
     this.will = undefined;
+    this.authentication?.left?.();
     this.packets.complete();
-    this.#closed = this.#shutDown(linger);
+    this.#shutDown(linger);
   }
 
   /**
@@ -380,10 +385,8 @@ export class Connection implements Link, Holder, OutboxOwner {
       // Nothing more can be done for it.
     }
     await within(clock, LINGER, this.#sender.emptied()); // what was not written is known to be lost now
-  }
-
-  /** Resolves when the socket is closed, for a connection that was told to close. */
-  get closed(): Promise<void> {
-    return this.#closed ?? Promise.resolve();
+    this.context.admission.leave(this);
+    this.#gone = true;
+    this.#over?.resolve();
   }
 }

@@ -1,7 +1,7 @@
 // All connections of a broker, and the listeners that they come from. Each new one is emitted before it reads its first byte.
 import { within } from "../clock.ts";
 import { MqttError } from "../errors.ts";
-import { Subject } from "../rx.ts";
+import { Source } from "../operators/source.ts";
 import type { Acceptor, ByteStream } from "../transport/transport.ts";
 import { Connection, type ConnectionContext, LINGER } from "./connection.ts";
 
@@ -18,7 +18,7 @@ export interface Listener extends AsyncDisposable {
 /** The connections of one broker. */
 export class Connections {
   /** Every new connection. */
-  readonly opened: Subject<Connection> = new Subject();
+  readonly opened: Source<Connection> = new Source();
   readonly #acceptors = new Set<Acceptor>();
   #closing = false;
 
@@ -41,8 +41,8 @@ export class Connections {
     for await (const stream of acceptor) this.accept(stream, context);
   }
 
-  /** Serves one client to its end. Never rejects. */
-  accept(stream: ByteStream, context: ConnectionContext): Promise<void> {
+  /** Serves one client, unless there are too many. */
+  accept(stream: ByteStream, context: ConnectionContext): Connection | undefined {
     if (this.#closing) return closed(stream);
     const connection = new Connection(stream, context), refused = context.admission.enter(connection);
     if (refused) {
@@ -51,7 +51,8 @@ export class Connections {
       return closed(stream);
     }
     this.opened.next(connection);
-    return connection.run();
+    connection.start();
+    return connection;
   }
 
   /** Accepts no more, and ends all connections: what is under way to clients is still sent, for `drain` milliseconds. */
@@ -62,11 +63,11 @@ export class Connections {
     turn.run(() => {
       for (const connection of connections) connection.close("server-shutting-down", "The broker closes", drain);
     });
-    await within(clock, drain + 2 * LINGER, Promise.all(connections.map((connection) => connection.closed)));
+    await within(clock, drain + 2 * LINGER, Promise.all(connections.map((connection) => connection.over)));
   }
 }
 
 /** Closes a stream that is somebody else's, and may throw. */
-function closed(stream: ByteStream): Promise<void> {
-  return Promise.try(() => stream.close()).catch(() => {});
+function closed(stream: ByteStream): undefined {
+  Promise.try(() => stream.close()).catch(() => {});
 }

@@ -1,5 +1,6 @@
-// What a client says, and how it is answered: an operator from the packets of one connection to the messages that it publishes.
-// The messages come out in the order of the packets; a will is the last one. Every other packet is answered on the way.
+// What clients say, and how they are answered: an operator from connections, each of which is a stream of packets, to the messages
+// that they publish. The messages of one come out in the order of its packets, a will as the last of them; every other packet is
+// answered on the way.
 import type { AckPacket, ClientPacket, DisconnectPacket } from "../codec/packet.ts";
 import { MqttError } from "../errors.ts";
 import type { Message } from "../message.ts";
@@ -15,18 +16,24 @@ import { subscribe, unsubscribe } from "./subscribe.ts";
 /** The first reason code that says no. */
 const REFUSED = 0x80;
 
-/** Turns the packets of a connection into accepted messages. Never errors: a fault ends the connection instead. */
-export function converse(connection: Connection): OperatorFunction<ClientPacket, Message> {
-  return (packets) => new Observable((accepted) => packets.subscribe(new Conversation(connection, accepted)));
+/**
+ * Turns the packets of connections into accepted messages. Never errors: a fault ends its connection instead. A `mergeMap` from each
+ * connection to what it publishes does the same with a dozen objects for each, and there may be 100,000 of them.
+ */
+export function converse(): OperatorFunction<Connection, Message> {
+  return (connections) =>
+    new Observable((accepted) =>
+      connections.subscribe((connection) => connection.packets.subscribe(new Conversation(connection, accepted)))
+    );
 }
 
-/** The subscriber by which the operator listens: one object, as there may be 100,000 of them. */
+/** How the operator listens to one connection. */
 class Conversation extends Subscriber<ClientPacket> {
   readonly #connection: Connection;
   readonly #accepted: Subscriber<Message>;
 
   constructor(connection: Connection, accepted: Subscriber<Message>) {
-    super(accepted);
+    super();
     this.#connection = connection;
     this.#accepted = accepted;
   }

@@ -35,7 +35,7 @@ export class Rates {
   /** The client leaves. */
   keep(clientId: string, bucket: TokenBucket, now: number, around: Surroundings): void {
     if (bucket.isFull(now)) return;
-    const end = around.deadlines.start(FULL_AGAIN, () => this.#forget(clientId, around));
+    const end = around.deadlines.start(FULL_AGAIN, { expired: () => this.#forget(clientId, around) });
     around.memory.add(WEIGHT + clientId.length);
     this.#kept.set(keyOf(clientId), { bucket, end });
   }

@@ -67,15 +67,16 @@ export class Receiver {
     this.#wake?.();
   }
 
-  /** Reads to the end of the stream; rejects where the stream does. */
+  /** Reads to the end of the stream, and with it of the connection. Never rejects. */
   async read(): Promise<void> {
     const { context: { turn, traffic } } = this.#connection, take = () => this.#takePackets();
+    let end = "End of stream";
     try {
       for (;;) {
         const space = this.#frames.space();
         if (this.#frames.size !== this.#held) this.#hold(this.#frames.size);
         const count = await this.#stream.read(space);
-        if (count === null) return;
+        if (count === null) break;
         if (this.#connection.ended) continue; // only waits for the other side to close
         traffic.came(count);
         this.#frames.received(count);
@@ -85,9 +86,11 @@ export class Receiver {
         if (more) turn.strain();
         while (!this.#connection.ended && (this.#more || this.#gate || this.#sender.choked)) await this.#pause(take);
       }
-    } finally {
-      this.#hold(0);
+    } catch (error) {
+      end = String(error);
     }
+    this.#hold(0);
+    this.#connection.lost(end);
   }
 
   #hold(size: number): void {
@@ -123,7 +126,7 @@ export class Receiver {
     }
     const { decoder, trace, traffic } = connection.context, packet = decoder.decode(frame, connection.dialect.level);
     traffic.received(packet.cmd === "publish");
-    trace.received(connection.label, packet);
+    if (trace.observed) trace.received(connection.label, packet);
     connection.packets.next(packet);
     return true;
   }

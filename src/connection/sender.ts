@@ -59,7 +59,7 @@ export class Sender {
     const { trace, traffic } = this.#connection.context;
     this.#outbox.appendAck(ackHeaders[cmd], messageId);
     traffic.sent(ACK_SIZE, false);
-    trace.sent(this.#connection.label, { cmd, messageId });
+    if (trace.observed) trace.sent(this.#connection.label, { cmd, messageId });
   }
 
   /** Sends a packet, without its reason in words where that is not welcome; false where it is too large for the client. */
@@ -69,14 +69,15 @@ export class Sender {
     const bytes = encode(sent, dialect.level, maximumPacketSize);
     if (bytes.length > maximumPacketSize) return false;
     this.#outbox.append(bytes);
-    this.#connection.context.traffic.sent(bytes.length, false);
-    this.#connection.context.trace.sent(this.#connection.label, sent);
+    const { traffic, trace } = this.#connection.context;
+    traffic.sent(bytes.length, false);
+    if (trace.observed) trace.sent(this.#connection.label, sent);
     return true;
   }
 
   /** Sends a PUBLISH; false where it is too large for the client, or for any packet: it may have come with fewer properties. */
   publish(message: Message, terms: Terms, packetId: number, dup: boolean): boolean {
-    const { context, dialect: { level }, terms: { maximumPacketSize }, label } = this.#connection;
+    const { context, dialect: { level }, terms: { maximumPacketSize } } = this.#connection;
     const { encoder, trace, traffic } = context, own = this.#ownOf(message, terms);
     const frame = own
       ? encoder.encode(message, level, terms, own.expiry, own.alias)
@@ -87,7 +88,7 @@ export class Sender {
     }
     this.#outbox.appendPublish(frame, packetId, dup);
     traffic.sent(frame.size, true);
-    if (trace.observed) trace.sent(label, this.#shown(message, terms, own, packetId, dup));
+    if (trace.observed) trace.sent(this.#connection.label, this.#shown(message, terms, own, packetId, dup));
     return true;
   }
 

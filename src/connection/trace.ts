@@ -12,14 +12,14 @@ export interface PacketTrace {
 
 /** The packets of all connections of a broker. Who observes them may keep them: what they show is no longer in a buffer. */
 export class Trace extends Source<PacketTrace> {
-  /** Shows a packet of a client. */
+  /** Shows a packet of a client; not to be called while nobody observes. */
   received(client: string, packet: ClientPacket): void {
-    if (this.observed) this.next({ direction: "in", client, packet: packet.cmd === "publish" ? kept(packet) : packet });
+    this.next({ direction: "in", client, packet: packet.cmd === "publish" ? kept(packet) : packet });
   }
 
-  /** Shows a packet to a client. */
+  /** Shows a packet to a client; not to be called while nobody observes. */
   sent(client: string, packet: Packet): void {
-    if (this.observed) this.next({ direction: "out", client, packet });
+    this.next({ direction: "out", client, packet });
   }
 }
 

@@ -115,10 +115,12 @@ export function logTo(
 
 /** The same event without the rest of texts that are too long. */
 function shortened(event: BrokerEvent): BrokerEvent {
-  const isLong = (value: unknown): value is string => typeof value === "string" && value.length > LONGEST;
-  const fields = Object.entries(event);
-  if (!fields.some(([, value]) => isLong(value))) return event;
-  return Object.fromEntries(fields.map(([key, value]) => [key, isLong(value) ? short(value) : value])) as BrokerEvent;
+  let shorter: Record<string, unknown> | undefined;
+  for (const key of Object.keys(event)) { // each event comes by here: most have nothing too long, and entries would be made for it
+    const value: unknown = event[key as keyof BrokerEvent];
+    if (typeof value === "string" && value.length > LONGEST) (shorter ??= { ...event })[key] = short(value);
+  }
+  return shorter as BrokerEvent | undefined ?? event;
 }
 
 /** Put together anew: a part of a string keeps the whole of it alive. */

@@ -195,7 +195,7 @@ export class Sessions {
 
   #in(seconds: number, then: () => void): Deadline | undefined {
     if (seconds === Infinity) return undefined;
-    return this.#context.deadlines.start(Math.max(0, seconds * 1000), () => this.#context.turn.run(then));
+    return this.#context.deadlines.start(Math.max(0, seconds * 1000), { expired: () => this.#context.turn.run(then) });
   }
 
   #stopWaiting(session: Session): Waiting | undefined {

@@ -130,7 +130,7 @@ export class RetainedMessages {
     level.expiry?.cancel();
     level.expiry = expiresIn === undefined
       ? undefined
-      : this.#options.deadlines.start(expiresIn, () => this.#delete(message.topic));
+      : this.#options.deadlines.start(expiresIn, { expired: () => this.#delete(message.topic) });
     return kept;
   }
 

@@ -48,15 +48,24 @@ function listenAt(hostname: string, port: number): Deno.TcpListener {
 }
 
 /** The connections that a listener accepts, until it is closed. */
-export async function* accepted<Conn>(
+export function accepted<Conn>(
   listener: { accept(): Promise<Conn> },
   stream: (conn: Conn) => ByteStream,
-): AsyncGenerator<ByteStream, void, undefined> {
+): AsyncIterator<ByteStream> {
+  return { next: () => next(listener, stream) };
+}
+
+async function next<Conn>(
+  listener: { accept(): Promise<Conn> },
+  stream: (conn: Conn) => ByteStream,
+): Promise<IteratorResult<ByteStream>> {
   for (;;) {
     try {
-      yield stream(await listener.accept());
+      return { value: stream(await listener.accept()), done: false };
     } catch (error) {
-      if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return; // closed
+      if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) { // closed
+        return { value: undefined, done: true };
+      }
       // Too many open files take a while to change. For a peer that has gone already nobody has to wait: there may be thousands.
       if (!gone.some((type) => error instanceof type)) await new Promise((resolve) => setTimeout(resolve, RETRY));
     }
@@ -117,5 +126,5 @@ export function closed(resource: { close(): void }): void {
 
 /** An address and a port as text. */
 export function withPort(hostname: string, port: number): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  return [hostname.includes(":") ? `[${hostname}]` : hostname, port].join(":"); // which is one piece, and not a tree of three
 }

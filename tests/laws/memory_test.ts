@@ -17,7 +17,6 @@ import { Trace } from "../../src/connection/trace.ts";
 import { resolveOptions } from "../../src/options.ts";
 import { overloadPolicies } from "../../src/overload.ts";
 import { Router } from "../../src/routing/router.ts";
-import { mergeMap } from "../../src/rx.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { memoryPair } from "../../src/transport/memory.ts";
 import type { ByteStream } from "../../src/transport/transport.ts";
@@ -56,8 +55,7 @@ class Parts extends Surroundings {
       traffic: new Traffic(),
       memory,
     };
-    this.#connections.opened.pipe(mergeMap((connection) => connection.packets.pipe(converse(connection))))
-      .subscribe((message) => router.incoming.next(message));
+    this.#connections.opened.pipe(converse()).subscribe((message) => router.incoming.next(message));
   }
 
   accept(stream: ByteStream): void {
