@@ -36,7 +36,7 @@ export function connect(connection: Connection, packet: ConnectPacket): void {
       },
     );
   }
-  decide(connection, "authenticate", [() => options.authenticate!(credentials) ?? true], ([refused]) => {
+  decide(connection, "authenticate", [() => options.authenticate!(credentials)], ([refused]) => {
     if (refused) throw refusedConnect(refused, `Client "${id}" may not connect`);
     admit();
   });

@@ -18,6 +18,16 @@ Deno.test("A hook that never settles does not hold its client's place for ever",
   await next.expectNothing();
 });
 
+Deno.test("A hook that says nothing lets nobody in, whether it says so at once or later", async () => {
+  for (const nothing of [() => {}, async () => {}]) {
+    await using broker = createBroker({ authenticate: nothing as () => boolean });
+    await using client = TestClient.memory(broker);
+    await client.send({ cmd: "connect", clientId: "c", clean: true, keepalive: 0 });
+    await client.expect({ cmd: "connack", returnCode: 5 });
+    await client.expectClosed();
+  }
+});
+
 Deno.test("A refusal that can't be said ends the connection all the same", async () => {
   const serverReference = "x".repeat(70_000);
   await using broker = createBroker({ authenticate: () => ({ reason: "server-moved", serverReference }) });
