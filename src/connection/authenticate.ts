@@ -59,6 +59,7 @@ function ask(connection: Connection, authentication: Authentication, data: Uint8
   return new Promise((resolve, reject) => {
     connection.context.turn.run(() => send(connection, authentication.method, CONTINUE, data));
     authentication.left = () => reject(new Error("The client has left"));
+    if (connection.ended) return authentication.left();
     authentication.answer = (answer) => {
       authentication.answer = authentication.left = undefined;
       resolve(answer);

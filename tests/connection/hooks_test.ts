@@ -28,6 +28,30 @@ Deno.test("A hook that says nothing lets nobody in, whether it says so at once o
   }
 });
 
+Deno.test("A method that asks a client learns that it has left, also where it asks after that", async () => {
+  const left: string[] = [], gone = Promise.withResolvers<void>(), over = Promise.withResolvers<void>();
+  await using broker = createBroker({
+    authenticationMethods: {
+      async slow({ challenge }) {
+        for (const wait of [undefined, gone.promise]) {
+          await wait;
+          await challenge(new Uint8Array(1)).catch((error) => left.push(error.message));
+        }
+        over.resolve();
+        return true;
+      },
+    },
+  });
+  await using client = TestClient.memory(broker);
+  const properties = { authenticationMethod: "slow" };
+  await client.send({ cmd: "connect", clientId: "c", clean: true, keepalive: 0, protocolVersion: 5, properties });
+  await client.expect({ cmd: "auth", reasonCode: 0x18 });
+  await client.drop();
+  gone.resolve();
+  await over.promise;
+  assertEquals(left, ["The client has left", "The client has left"]);
+});
+
 Deno.test("A refusal that can't be said ends the connection all the same", async () => {
   const serverReference = "x".repeat(70_000);
   await using broker = createBroker({ authenticate: () => ({ reason: "server-moved", serverReference }) });
