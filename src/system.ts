@@ -8,7 +8,7 @@ import { Admission } from "./connection/admission.ts";
 import type { ConnectionContext } from "./connection/connection.ts";
 import { Connections } from "./connection/connections.ts";
 import { converse } from "./connection/conversation.ts";
-import { ChunkPool } from "./connection/outbox.ts";
+import { ChunkPool } from "./connection/chunk_pool.ts";
 import { Trace } from "./connection/trace.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Durability } from "./durability.ts";

@@ -5,50 +5,15 @@
 import { Buffer } from "node:buffer";
 import type { PublishFrame } from "../codec/encode.ts";
 import { copyBytes } from "../codec/writer.ts";
-import type { Memory } from "../memory.ts";
 import type { Message } from "../message.ts";
 import type { Flushable, Turn } from "../turn.ts";
-
-const CHUNK = 65_536;
-
-/** The sizes that are kept for use again, and how many bytes of each. */
-const SIZES = [512, 4096, CHUNK, 4 * CHUNK], SPARE_BYTES = 16 * 1024 * 1024;
+import { CHUNK, type ChunkPool } from "./chunk_pool.ts";
 
 /** A payload of so many bytes is not copied: for smaller ones a write of their own would cost more than that. */
 const SHARED = 131_072;
 
 /** While memory is full an outbox takes no more than so many bytes. */
 const LITTLE = 16_384;
-
-/** Chunks that went out and can be filled again; shared by the connections of a broker. */
-export class ChunkPool {
-  readonly memory: Memory;
-  readonly #spare: ReadonlyMap<number, Buffer[]> = new Map(SIZES.map((size) => [size, []]));
-
-  /** @param memory where the chunks that are out are counted */
-  constructor(memory: Memory) {
-    this.memory = memory;
-  }
-
-  /** A chunk of at least `size` bytes. */
-  take(size: number): Buffer {
-    const chunk = this.#take(size);
-    this.memory.add(chunk.length);
-    return chunk;
-  }
-
-  #take(size: number): Buffer {
-    const kept = SIZES.find((kept) => size <= kept);
-    return this.#spare.get(kept ?? 0)?.pop() ?? Buffer.allocUnsafeSlow(kept ?? size);
-  }
-
-  /** Gives a chunk back. */
-  give(chunk: Buffer): void {
-    this.memory.add(-chunk.length);
-    const spare = this.#spare.get(chunk.length);
-    if (spare && spare.length * chunk.length < SPARE_BYTES) spare.push(chunk);
-  }
-}
 
 /** What the outboxes of a broker share. */
 export interface OutboxContext {

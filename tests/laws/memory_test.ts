@@ -12,7 +12,7 @@ import { Admission } from "../../src/connection/admission.ts";
 import type { ConnectionContext } from "../../src/connection/connection.ts";
 import { Connections } from "../../src/connection/connections.ts";
 import { converse } from "../../src/connection/conversation.ts";
-import { ChunkPool } from "../../src/connection/outbox.ts";
+import { ChunkPool } from "../../src/connection/chunk_pool.ts";
 import { Trace } from "../../src/connection/trace.ts";
 import { resolveOptions } from "../../src/options.ts";
 import { overloadPolicies } from "../../src/overload.ts";
