@@ -97,7 +97,8 @@ Deno.test({
     await page.getByText("Broker can't be reached").waitFor();
     await publish(page, "a/b", "lost");
     await page.getByText("Not connected").waitFor();
-    await using _second = await BrokerProcess.permitted([], "--port", "0", "--http", port);
+    await using second = await BrokerProcess.permitted([], "--port", "0", "--http", port);
+    await second.logged('Client "brook-page'); // "Live" alone could be said of whoever had the port in between
     await page.getByText("Live", { exact: true }).waitFor();
     await publish(page, "a/b", "back");
     await page.locator("#tree .item", { hasText: "back" }).waitFor();
