@@ -58,10 +58,15 @@ export function authenticate(
 function ask(connection: Connection, authentication: Authentication, data: Uint8Array): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     connection.context.turn.run(() => send(connection, authentication.method, CONTINUE, data));
-    authentication.left = () => reject(new Error("The client has left"));
+    const { left } = authentication; // of a challenge that was not waited for
+    authentication.left = () => {
+      left?.();
+      reject(new Error("The client has left"));
+    };
     if (connection.ended) return authentication.left();
     authentication.answer = (answer) => {
-      authentication.answer = authentication.left = undefined;
+      authentication.answer = undefined;
+      authentication.left = left;
       resolve(answer);
     };
   });

@@ -379,11 +379,7 @@ export class Connection implements Link, Holder, OutboxOwner, Expiring {
     const { clock } = this.context.options;
     await within(clock, linger, this.#sender.emptied().then(() => this.#stream.closeWrite()));
     await within(clock, LINGER, this.#reading ?? Promise.resolve());
-    try {
-      this.#stream.close();
-    } catch {
-      // Nothing more can be done for it.
-    }
+    Promise.try(() => this.#stream.close()).catch(() => {}); // nothing more can be done for it
     await within(clock, LINGER, this.#sender.emptied()); // what was not written is known to be lost now
     this.context.admission.leave(this);
     this.#gone = true;

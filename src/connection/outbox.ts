@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer";
 import type { PublishFrame } from "../codec/encode.ts";
 import { copyBytes } from "../codec/writer.ts";
 import type { Message } from "../message.ts";
+import { requireCount } from "../transport/transport.ts";
 import type { Flushable, Turn } from "../turn.ts";
 import { CHUNK, type ChunkPool } from "./chunk_pool.ts";
 
@@ -136,8 +137,7 @@ export class Outbox implements Flushable {
     if (!message || size < SHARED) return packet;
     const own = packet - size;
     this.#context.pool.memory.hold(message.keep());
-    if (this.#loans === none) this.#loans = [];
-    this.#loans.push({ at: at + own, message, size });
+    (this.#loans === none ? this.#loans = [] : this.#loans).push({ at: at + own, message, size });
     this.#lent += size;
     this.#leaving += size;
     return own;
@@ -194,7 +194,7 @@ export class Outbox implements Flushable {
     const failed = (error: unknown) => this.#failed(error, chunk, none);
     const wrote = (count: number) => {
       try {
-        this.#written(count);
+        this.#written(count, length - at);
       } catch (error) {
         return failed(error);
       }
@@ -212,16 +212,19 @@ export class Outbox implements Flushable {
     try {
       let at = 0;
       for (const loan of loans) {
-        while (at < loan.at) at += this.#written(await this.#owner.write(chunk.subarray(at, loan.at)));
-        for (let done = 0; done < loan.size;) {
-          done += this.#written(await this.#owner.write(payloadOf(loan).subarray(done)));
-        }
+        while (at < loan.at) at += await this.#writePart(chunk.subarray(at, loan.at));
+        for (let done = 0; done < loan.size;) done += await this.#writePart(payloadOf(loan).subarray(done));
       }
-      while (at < length) at += this.#written(await this.#owner.write(chunk.subarray(at, length)));
+      while (at < length) at += await this.#writePart(chunk.subarray(at, length));
     } catch (error) {
       return this.#failed(error, chunk, loans);
     }
     this.#wrote(chunk, loans);
+  }
+
+  async #writePart(bytes: Uint8Array): Promise<number> {
+    const { length } = bytes; // which is 0 where an observer gives a payload away meanwhile
+    return this.#written(await this.#owner.write(bytes), length);
   }
 
   #wrote(chunk: Buffer, loans: readonly Loan[]): void {
@@ -279,7 +282,8 @@ export class Outbox implements Flushable {
     for (const { message } of loans) this.#context.pool.memory.release(message);
   }
 
-  #written(count: number): number {
+  #written(count: number, most: number): number {
+    requireCount(count, 1, most);
     this.#leaving -= count;
     this.#sent += count;
     if (!this.#wasFull || this.full) return count;

@@ -5,7 +5,7 @@ import { requireMqtt } from "../codec/connect.ts";
 import { connectLevel } from "../codec/decode.ts";
 import { FrameReader } from "../codec/frame.ts";
 import { MqttError } from "../errors.ts";
-import type { ByteStream } from "../transport/transport.ts";
+import { type ByteStream, requireCount } from "../transport/transport.ts";
 import type { Connection } from "./connection.ts";
 import { dialects } from "./dialect.ts";
 import type { Sender } from "./sender.ts";
@@ -77,6 +77,7 @@ export class Receiver {
         if (this.#frames.size !== this.#held) this.#hold(this.#frames.size);
         const count = await this.#stream.read(space);
         if (count === null) break;
+        requireCount(count, 0, space.length);
         if (this.#connection.ended) continue; // only waits for the other side to close
         traffic.came(count);
         this.#frames.received(count);

@@ -25,6 +25,17 @@ export interface ByteStream {
   close(): void;
 }
 
+/**
+ * Takes the word of a stream, which may be anybody's, for how many bytes it has read or written. After a count that can't be, nobody
+ * knows what has come or gone, and a loop that waits for the rest of it would never end.
+ *
+ * @throws {RangeError} where it is no number from `least` to `most`
+ */
+export function requireCount(count: number, least: number, most: number): void {
+  if (Number.isInteger(count) && count >= least && count <= most) return;
+  throw new RangeError(`Stream tells of "${count}" bytes, not of ${least} to ${most}`);
+}
+
 /** Something that accepts connections: they come as an asynchronous iterable, which ends when it is closed. */
 export interface Acceptor extends AsyncIterable<ByteStream> {
   /** Where it listens, as a URL. */

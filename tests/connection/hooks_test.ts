@@ -1,5 +1,6 @@
 // Hooks that take their time, and hooks that never answer.
 import { assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { createBroker } from "../../mod.ts";
 import { connected, TestClient } from "../support/client.ts";
 import { VirtualClock } from "../support/clock.ts";
@@ -50,6 +51,27 @@ Deno.test("A method that asks a client learns that it has left, also where it as
   gone.resolve();
   await over.promise;
   assertEquals(left, ["The client has left", "The client has left"]);
+});
+
+Deno.test("A method that sends challenges without waiting for answers learns of each that has none when the client leaves", async () => {
+  const settled = Promise.withResolvers<unknown[]>(), data = (byte: number) => Uint8Array.of(byte);
+  await using broker = createBroker({
+    authenticationMethods: {
+      async hasty({ challenge }) {
+        const asked = await Promise.allSettled([1, 2, 3].map((byte) => challenge(data(byte))));
+        settled.resolve(asked.map((one) => one.status === "fulfilled" ? [...one.value] : one.reason.message));
+        return true;
+      },
+    },
+  });
+  await using client = TestClient.memory(broker);
+  const properties = { authenticationMethod: "hasty" };
+  await client.send({ cmd: "connect", clientId: "c", clean: true, keepalive: 0, protocolVersion: 5, properties });
+  for (const _ of [1, 2, 3]) await client.expect({ cmd: "auth", reasonCode: 0x18 });
+  const answer = { ...properties, authenticationData: Buffer.of(9) };
+  await client.send({ cmd: "auth", reasonCode: 0x18, properties: answer });
+  await client.drop();
+  assertEquals(await settled.promise, ["The client has left", "The client has left", [9]]);
 });
 
 Deno.test("A refusal that can't be said ends the connection all the same", async () => {

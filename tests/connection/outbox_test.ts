@@ -168,6 +168,21 @@ Deno.test("A write that throws at once is a write that fails", async () => {
   assertEquals(scene.errors.map(String), ["TypeError: not a socket"]);
 });
 
+Deno.test("A write that tells a count which can't be is a write that fails, whether a payload is lent or not", async () => {
+  for (const count of [0, -1, 0.5, NaN, Infinity, undefined, "1"] as number[]) {
+    const write = () => Promise.resolve(count), scenes = [new Scene({ write }), new Scene({ write })] as const;
+    scenes[0].send("a");
+    scenes[1].turn.run(() => scenes[1].outbox.appendPublish(largeFrame("a"), 0, false));
+    await settle();
+    for (const { errors, memory } of scenes) {
+      assertEquals([errors.map(String), memory.used], [
+        [`RangeError: Stream tells of "${count}" bytes, not of 1 to 1`],
+        0,
+      ]);
+    }
+  }
+});
+
 Deno.test("A shared PUBLISH gets the packet identifier and the DUP flag of this client alone", () => {
   const { outbox, turn, writes } = new Scene(),
     frame = {

@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { createBroker } from "../../mod.ts";
 import { generate, type Packet } from "../../src/codec/mqtt_packet.ts";
+import { memoryPair } from "../../src/transport/memory.ts";
 import { settle, VirtualClock } from "../support/clock.ts";
 
 /** Bytes of these packets of 3.1.1. */
@@ -50,4 +51,12 @@ Deno.test("What was read is handled although the client takes its messages just 
   assertEquals(written.at(-1)![0], PINGRESP);
   end.resolve(null);
   await accepted;
+});
+
+Deno.test("A stream that tells a count which can't be ends its own connection, and keeps nobody waiting", async () => {
+  for (const count of [-1, 0.5, NaN, 1_000_000, undefined, "1"] as number[]) {
+    await using broker = createBroker({ clock: new VirtualClock() });
+    const [, theirs] = memoryPair();
+    await broker.accept({ ...theirs, read: () => Promise.resolve(count), close() {} });
+  }
 });
