@@ -78,6 +78,7 @@ export class Receiver {
         const count = await this.#stream.read(space);
         if (count === null) break;
         requireCount(count, 0, space.length);
+        if (count === 0) await turn.rest(); // else a stream that brings nothing at once would be all that is served
         if (this.#connection.ended) continue; // only waits for the other side to close
         traffic.came(count);
         this.#frames.received(count);

@@ -1,6 +1,7 @@
 // What the receiving half of a connection owes its client, however its turns and its writes fall together.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers";
 import { createBroker } from "../../mod.ts";
 import { generate, type Packet } from "../../src/codec/mqtt_packet.ts";
 import { memoryPair } from "../../src/transport/memory.ts";
@@ -59,4 +60,14 @@ Deno.test("A stream that tells a count which can't be ends its own connection, a
     const [, theirs] = memoryPair();
     await broker.accept({ ...theirs, read: () => Promise.resolve(count), close() {} });
   }
+});
+
+Deno.test("A stream that brings nothing, again and again, lets others have their turn", async () => {
+  await using broker = createBroker({ clock: new VirtualClock() });
+  const [, theirs] = memoryPair();
+  let reads = 0;
+  const read = () => Promise.resolve(reads++ < 1000 ? 0 : null);
+  broker.accept({ ...theirs, read, close() {} });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert(reads < 10, `${reads} reads before anything else could happen`);
 });
