@@ -1,4 +1,5 @@
 // The real broker of Mosquitto, which says what its files mean.
+import { assertMatch } from "@std/assert";
 import { TestClient } from "../support/client.ts";
 import { has, Process } from "../support/process.ts";
 
@@ -31,8 +32,9 @@ export class MosquittoServer implements AsyncDisposable {
 
   /** Starts it with files for some of its options, such as `{ acl_file: "topic a" }`, and does not wait for it. */
   static #launch(files: Readonly<Record<string, string>>): MosquittoServer {
-    using free = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+    const free = Deno.listen({ port: 0, hostname: "127.0.0.1" });
     const { port } = free.addr, folder = Deno.makeTempDirSync();
+    free.close();
     const options = Object.keys(files).map((name) => `${name} ${folder}/${name}`);
     const anonymous = `allow_anonymous ${!("password_file" in files)}`, log = ["log_dest stderr", "log_type all"];
     const lines = [
@@ -50,17 +52,27 @@ export class MosquittoServer implements AsyncDisposable {
     return new MosquittoServer(port, folder, process);
   }
 
+  /** Resolves to a server and what it says of its start; where somebody else has taken the port meanwhile, to another one. */
+  static async #started(files: Readonly<Record<string, string>>): Promise<[server: MosquittoServer, line: string]> {
+    for (;;) {
+      const server = MosquittoServer.#launch(files);
+      const line = await server.#process.errors.take((line) => / running$|Error/.test(line));
+      if (!line.includes("Address already in use")) return [server, line];
+      await server[Symbol.asyncDispose]();
+    }
+  }
+
   /** Resolves when it listens. */
   static async start(files: Readonly<Record<string, string>>): Promise<MosquittoServer> {
-    const server = MosquittoServer.#launch(files);
-    await server.#process.errors.take((line) => line.endsWith(" running"));
+    const [server, line] = await MosquittoServer.#started(files);
+    assertMatch(line, / running$/);
     return server;
   }
 
   /** Whether it starts with these files at all. */
   static async takes(files: Readonly<Record<string, string>>): Promise<boolean> {
-    await using server = MosquittoServer.#launch(files);
-    const line = await server.#process.errors.take((line) => / running$|Error/.test(line));
+    const [server, line] = await MosquittoServer.#started(files);
+    await server[Symbol.asyncDispose]();
     return !line.includes("Error");
   }
 
