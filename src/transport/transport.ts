@@ -26,8 +26,8 @@ export interface ByteStream {
 }
 
 /**
- * Takes the word of a stream, which may be anybody's, for how many bytes it has read or written. After a count that can't be, nobody
- * knows what has come or gone, and a loop that waits for the rest of it would never end.
+ * Checks how many bytes a stream, which may be anybody's, says that it has read or written. After a count that can't be, nobody knows
+ * what has come or gone, and a loop that waits for the rest of it would never end.
  *
  * @throws {RangeError} where it is no number from `least` to `most`
  */
