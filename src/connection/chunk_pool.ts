@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import type { Memory } from "../memory.ts";
 
-/** The size of a chunk that takes more than a little, in bytes. */
+/** The size of a busy client's chunk, in bytes: one that needs more grows by doubling. */
 export const CHUNK = 65_536;
 
 /** The sizes that are kept for use again, and how many bytes of each. */

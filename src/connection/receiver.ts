@@ -128,7 +128,7 @@ export class Receiver {
     }
     const { decoder, trace, traffic } = connection.context, packet = decoder.decode(frame, connection.dialect.level);
     traffic.received(packet.cmd === "publish");
-    if (trace.observed) trace.received(connection.label, packet);
+    trace.received(connection, packet);
     connection.packets.next(packet);
     return true;
   }

@@ -59,7 +59,7 @@ export class Sender {
     const { trace, traffic } = this.#connection.context;
     this.#outbox.appendAck(ackHeaders[cmd], messageId);
     traffic.sent(ACK_SIZE, false);
-    if (trace.observed) trace.sent(this.#connection.label, { cmd, messageId });
+    if (trace.observed) trace.sent(this.#connection, { cmd, messageId });
   }
 
   /** Sends a packet, without its reason in words where that is not welcome; false where it is too large for the client. */
@@ -71,7 +71,7 @@ export class Sender {
     this.#outbox.append(bytes);
     const { traffic, trace } = this.#connection.context;
     traffic.sent(bytes.length, false);
-    if (trace.observed) trace.sent(this.#connection.label, sent);
+    trace.sent(this.#connection, sent);
     return true;
   }
 
@@ -88,7 +88,7 @@ export class Sender {
     }
     this.#outbox.appendPublish(frame, packetId, dup);
     traffic.sent(frame.size, true);
-    if (trace.observed) trace.sent(this.#connection.label, this.#shown(message, terms, own, packetId, dup));
+    if (trace.observed) trace.sent(this.#connection, this.#shown(message, terms, own, packetId, dup));
     return true;
   }
 

@@ -10,16 +10,22 @@ export interface PacketTrace {
   readonly packet: Packet;
 }
 
+/** Whose label is made where it is wanted: that of a stranger is an address, put together each time. */
+interface Labelled {
+  readonly label: string;
+}
+
 /** The packets of all connections of a broker. Who observes them may keep them: what they show is no longer in a buffer. */
 export class Trace extends Source<PacketTrace> {
-  /** Shows a packet of a client; not to be called while nobody observes. */
-  received(client: string, packet: ClientPacket): void {
-    this.next({ direction: "in", client, packet: packet.cmd === "publish" ? kept(packet) : packet });
+  /** Shows a packet of a client. */
+  received(from: Labelled, packet: ClientPacket): void {
+    if (!this.observed) return;
+    this.next({ direction: "in", client: from.label, packet: packet.cmd === "publish" ? kept(packet) : packet });
   }
 
-  /** Shows a packet to a client; not to be called while nobody observes. */
-  sent(client: string, packet: Packet): void {
-    this.next({ direction: "out", client, packet });
+  /** Shows a packet to a client. */
+  sent(to: Labelled, packet: Packet): void {
+    if (this.observed) this.next({ direction: "out", client: to.label, packet });
   }
 }
 

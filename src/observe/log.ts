@@ -89,9 +89,9 @@ const REMEMBERED = 10_000;
 const LONGEST = 256;
 
 /**
- * An observer of events that writes those of `level` and above, which may change. Losses and refusals can come by the thousand in a second, and
- * writing waits for whoever reads the log: of each client and reason, and of connections of each reason, there is one line a second,
- * with the number of those since the last one.
+ * An observer of events that writes those of `level` and above, which may change. Losses and refusals can come by the thousand in a
+ * second, and writing waits for whoever reads the log: of each client and reason, and of connections of each reason, there is one line
+ * a second, with the number of those since the last one.
  */
 export function logTo(
   write: (line: string) => void,

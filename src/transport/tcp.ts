@@ -52,24 +52,21 @@ export function accepted<Conn>(
   listener: { accept(): Promise<Conn> },
   stream: (conn: Conn) => ByteStream,
 ): AsyncIterator<ByteStream> {
-  return { next: () => next(listener, stream) };
-}
-
-async function next<Conn>(
-  listener: { accept(): Promise<Conn> },
-  stream: (conn: Conn) => ByteStream,
-): Promise<IteratorResult<ByteStream>> {
-  for (;;) {
-    try {
-      return { value: stream(await listener.accept()), done: false };
-    } catch (error) {
-      if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) { // closed
-        return { value: undefined, done: true };
+  return {
+    async next(): Promise<IteratorResult<ByteStream>> {
+      for (;;) {
+        try {
+          return { value: stream(await listener.accept()), done: false };
+        } catch (error) {
+          if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) { // closed
+            return { value: undefined, done: true };
+          }
+          // Too many open files take a while to change. For a peer that has gone already nobody has to wait: there may be thousands.
+          if (!gone.some((type) => error instanceof type)) await new Promise((resolve) => setTimeout(resolve, RETRY));
+        }
       }
-      // Too many open files take a while to change. For a peer that has gone already nobody has to wait: there may be thousands.
-      if (!gone.some((type) => error instanceof type)) await new Promise((resolve) => setTimeout(resolve, RETRY));
-    }
-  }
+    },
+  };
 }
 
 /** A connected socket as a stream. */
